@@ -1,0 +1,43 @@
+"""Names that several modules share."""
+
+from datetime import timedelta
+import logging
+from typing import Final
+
+DOMAIN: Final = "leaf_to_home"
+LOGGER: Final = logging.getLogger(__package__)
+
+SUBENTRY_UNIT: Final = "unit"
+
+# entry.data: which sensors measure
+CONF_GRID: Final = (
+    "grid"  # {"kind": sensor|inverted|two|unit, "entity", "entity_export"}
+)
+CONF_PHASES: Final = "phases"  # [entity_id, ...] signed like the grid sensor
+CONF_SOLAR: Final = "solar"  # [entity_id, ...]
+CONF_OTHER: Final = "other_batteries"  # [entity_id, ...] positive into the home
+CONF_MAINS: Final = "mains"  # binary_sensor entity_id, on = grid is there
+
+# entry.options: tariff and the contract's limits
+CONF_TARIFF: Final = "tariff"  # {"import": number|{"bands": [...]}, "export": ...}
+CONF_MAIN_LIMIT: Final = "main_limit"  # {"value": n, "unit": "A"|"W"}
+CONF_IMPORT_LIMIT: Final = "import_limit_w"  # first value of the number entity
+CONF_WINDOW: Final = "window_min"
+CONF_CAPACITY: Final = "capacity"  # {"price_per_kw_month", "free_kw", "peaks_averaged"}
+CONF_EXPORT_LIMIT: Final = "battery_export_limit_w"
+CONF_EXPORT_ONLY_WITHOUT_SOLAR: Final = "export_only_without_solar"
+CONF_MAX_AGE: Final = "max_age_s"
+
+# subentry.data: hardware facts
+CONF_DRIVER: Final = "driver"
+CONF_PRESET: Final = "preset"
+CONF_SOH: Final = "soh_percent"
+CONF_SPEC: Final = "spec"  # values of UnitSpec that differ from the preset
+
+GRID_SENSOR: Final = "sensor"
+GRID_INVERTED: Final = "inverted"
+GRID_TWO: Final = "two"
+GRID_UNIT: Final = "unit"
+
+PUBLISH_INTERVAL: Final = timedelta(seconds=10)
+SAVE_INTERVAL: Final = timedelta(seconds=60)

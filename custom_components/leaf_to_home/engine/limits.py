@@ -1,0 +1,181 @@
+"""What the breaker bears now and what the demand window still allows."""
+
+from .model import Inputs, Sample, Site
+from .state import HomeState, WindowState
+
+# Distance kept from a limit, since the meter and the station both err.
+MARGIN = 0.01
+# How many hours of the house's own peaks bound charging while the meter is silent.
+PEAK_HOURS = 24
+# A window measured for less than this share says nothing about its average.
+MEASURED_SHARE = 0.9
+PEAKS_KEPT = 12
+MONTHS_KEPT = 13
+
+
+def window_minutes(site: Site) -> int:
+    """Return the length of the demand window in minutes."""
+    return site.capacity.window_min if site.capacity else site.window_min
+
+
+def track_window(
+    state: HomeState, site: Site, import_w: float | None, start_s: float, end_s: float
+) -> None:
+    """Add the mean import of `start_s` to `end_s` to the demand windows it spans."""
+    window = state.window
+    length_s = window_minutes(site) * 60.0
+    while start_s < end_s:
+        begin_s = _window_start(site, start_s, length_s)
+        if window.start_s != begin_s:
+            _close(window, state, site, length_s)
+            window.start_s = begin_s
+            window.energy_kwh = 0.0
+            window.measured_s = 0.0
+        upto_s = min(end_s, begin_s + length_s)
+        if import_w is not None:
+            window.energy_kwh += max(0.0, import_w) * (upto_s - start_s) / 3.6e6
+            window.measured_s += upto_s - start_s
+        start_s = upto_s
+    if window.start_s is not None and end_s >= window.start_s + length_s:
+        _close(window, state, site, length_s)
+        window.start_s = _window_start(site, end_s, length_s)
+        window.energy_kwh = 0.0
+        window.measured_s = 0.0
+
+
+def _window_start(site: Site, now_s: float, length_s: float) -> float:
+    # Every time zone in use is a whole number of quarter-hours from UTC; hours and
+    # half-hours need the local clock.
+    minute = site.tariff.day_minute(now_s)[1]
+    into_s = (minute * 60.0 + now_s % 60.0) % length_s
+    return now_s - into_s
+
+
+def _close(window: WindowState, state: HomeState, site: Site, length_s: float) -> None:
+    if window.start_s is None or window.measured_s < MEASURED_SHARE * length_s:
+        return
+    average_w = window.energy_kwh * 3.6e6 / window.measured_s
+    peaks = window.peaks_w.setdefault(site.tariff.month(window.start_s), [])
+    peaks.append(average_w)
+    peaks.sort(reverse=True)
+    del peaks[PEAKS_KEPT:]
+    for month in sorted(window.peaks_w)[:-MONTHS_KEPT]:
+        del window.peaks_w[month]
+    limit_w = state.settings.import_limit_w
+    if limit_w is not None and average_w > limit_w:
+        window.missed += 1
+
+
+def month_peak_w(state: HomeState, site: Site, now_s: float) -> float | None:
+    """Return the mean of the month's highest windows that the contract counts, in W."""
+    peaks = state.window.peaks_w.get(site.tariff.month(now_s))
+    if not peaks:
+        return None
+    counted = peaks[: site.capacity.peaks_averaged if site.capacity else 1]
+    return sum(counted) / len(counted)
+
+
+def soft_limit_w(state: HomeState, site: Site, now_s: float) -> float | None:
+    """Return the average import that the running window should keep, if any.
+
+    With a capacity tariff that is what the month has cost already, or the free part,
+    or what the last month came to: an imported kWh below it raises no charge.
+    """
+    limit_w = state.settings.import_limit_w
+    if site.capacity is None:
+        return limit_w
+    paid_w = max(month_peak_w(state, site, now_s) or 0.0, site.capacity.free_kw * 1e3)
+    this_month = site.tariff.month(now_s)
+    before = [month for month in state.window.peaks_w if month < this_month]
+    if before:
+        counted = state.window.peaks_w[max(before)][: site.capacity.peaks_averaged]
+        paid_w = max(paid_w, sum(counted) / len(counted))
+    if paid_w <= 0.0:
+        return limit_w
+    return paid_w if limit_w is None else min(limit_w, paid_w)
+
+
+def allowed_import_w(state: HomeState, site: Site, now_s: float) -> float | None:
+    """Return the import that keeps the running window within the soft limit, in W.
+
+    What was not measured of the window counts as drawn at the limit.
+    """
+    limit_w = soft_limit_w(state, site, now_s)
+    if limit_w is None:
+        return None
+    limit_w *= 1.0 - MARGIN
+    length_s = window_minutes(site) * 60.0
+    start_s = state.window.start_s
+    if start_s is None or now_s >= start_s + length_s:
+        return limit_w
+    left_s = start_s + length_s - now_s
+    drawn_s = length_s - left_s
+    spent_kwh = state.window.energy_kwh
+    spent_kwh += max(0.0, drawn_s - state.window.measured_s) * limit_w / 3.6e6
+    room_kwh = limit_w * length_s / 3.6e6 - spent_kwh
+    # The last moments of a window would allow anything; the next one pays for it.
+    return min(room_kwh * 3.6e6 / max(left_s, 30.0), 2.0 * limit_w)
+
+
+def window_figures(
+    state: HomeState, site: Site, now_s: float
+) -> tuple[float | None, float | None]:
+    """Return the running window's average so far and what may still be drawn, in W."""
+    window = state.window
+    average_w = None
+    if window.start_s is not None and window.measured_s > 0.0:
+        average_w = window.energy_kwh * 3.6e6 / window.measured_s
+    left_w = allowed_import_w(state, site, now_s)
+    return average_w, None if left_w is None else max(0.0, left_w)
+
+
+def remember_draw(state: HomeState, draw_w: float, now_s: float) -> None:
+    """Keep the highest draw of the house without its units for each recent hour."""
+    hour = int(now_s // 3600)
+    peaks = state.load_peaks_w
+    if peaks and peaks[-1][0] == hour:
+        if draw_w > peaks[-1][1]:
+            peaks[-1] = (hour, draw_w)
+        return
+    peaks.append((hour, draw_w))
+    while peaks[0][0] <= hour - PEAK_HOURS:
+        del peaks[0]
+
+
+def worst_draw_w(state: HomeState) -> float | None:
+    """Return the highest draw of the last day, or None where nothing was seen."""
+    if not state.load_peaks_w:
+        return None
+    return max(draw_w for _, draw_w in state.load_peaks_w)
+
+
+def main_room_w(
+    inputs: Inputs, draw_w: float | None, units_w: float, now_s: float
+) -> float | None:
+    """Return how much the units may charge within the main limit, W; None: no limit.
+
+    `draw_w` is the import that the home would have without its units, measured or
+    remembered; `units_w` what they give now. Below 0, the house alone is above the
+    limit. Without any knowledge of the draw nothing may be charged.
+    """
+    site = inputs.site
+    rooms: list[float] = []
+    if site.main_limit_w is not None:
+        limit_w = site.main_limit_w * (1.0 - MARGIN)
+        rooms.append(0.0 if draw_w is None else limit_w - draw_w)
+    if site.phase_limit_w is not None and inputs.phases:
+        phase_room_w = _phase_room_w(inputs.phases, site.phase_limit_w, now_s)
+        if phase_room_w is not None:
+            # A unit may hang on the phase with the least room: what is free there,
+            # plus what the units draw already, is all that is certain.
+            rooms.append(phase_room_w - units_w)
+    return min(rooms) if rooms else None
+
+
+def _phase_room_w(
+    phases: tuple[Sample | None, ...], limit_w: float, now_s: float
+) -> float | None:
+    fresh = [phase.value for phase in phases if phase and phase.fresh(now_s)]
+    if len(fresh) < len(phases):
+        return None
+    return limit_w * (1.0 - MARGIN) - max(fresh)

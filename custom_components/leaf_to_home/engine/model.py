@@ -1,0 +1,371 @@
+"""The words of the engine: what is measured, wanted and decided.
+
+Power is in W, positive into the home (discharging) and negative into the battery; grid
+power is positive when importing. Times are seconds since the epoch, UTC. A value that
+is not known is None, never 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .battery import UnitSpec
+from .tariff import Tariff
+
+
+class HomeMode(StrEnum):
+    """What the user wants of the whole home."""
+
+    OBSERVE = "observe"
+    AUTOMATIC = "automatic"
+    SELF_CONSUMPTION = "self_consumption"
+    BACKUP_READY = "backup_ready"
+    OFF = "off"
+
+
+class UnitMode(StrEnum):
+    """What the user wants of one unit."""
+
+    AUTOMATIC = "automatic"
+    CHARGE = "charge"
+    DISCHARGE = "discharge"
+    HOLD = "hold"
+    OFF = "off"
+
+
+class IntentKind(StrEnum):
+    """What a plan step means."""
+
+    CHARGE = "charge"
+    ABSORB = "absorb"
+    HOLD = "hold"
+    COVER = "cover"
+    EXPORT = "export"
+
+
+class UnitStatus(StrEnum):
+    """What a unit is doing, as far as it tells."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    CHARGING = "charging"
+    DISCHARGING = "discharging"
+    FORCED_CHARGE = "forced_charge"
+    ISLANDING = "islanding"
+    DISCONNECTED = "disconnected"
+    NOT_CONTROLLABLE = "not_controllable"
+    FAULT = "fault"
+    UNREACHABLE = "unreachable"
+
+
+class OutcomeKind(StrEnum):
+    """What became of a set-point."""
+
+    APPLIED = "applied"
+    LIMITED = "limited"
+    PENDING = "pending"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+
+
+class NativeMode(StrEnum):
+    """A mode that a unit follows by itself, with its own meter."""
+
+    STANDBY = "standby"
+    CHARGE = "charge"
+    DISCHARGE = "discharge"
+    FOLLOW = "follow"
+
+
+class DischargeSemantics(StrEnum):
+    """What a discharge command means to the device."""
+
+    DESIGNATED = "designated"
+    FOLLOWS = "follows"
+    UNKNOWN = "unknown"
+
+
+class IslandingStart(StrEnum):
+    """How a unit begins to carry the house in an outage."""
+
+    BY_ITSELF = "by_itself"
+    BY_HAND = "by_hand"
+    NEVER = "never"
+
+
+class Guard(StrEnum):
+    """Whether a write could take the light from the house (safety rule 7)."""
+
+    CLEAR = "clear"
+    METER_LOST = "meter_lost"
+    OUTAGE_SUSPECTED = "outage_suspected"
+    ISLANDING = "islanding"
+
+
+class ReasonCode(StrEnum):
+    """Why a unit is told what it is told; numbers come beside it."""
+
+    STARTING_UP = "starting_up"
+    GUARD_METER_LOST = "guard_meter_lost"
+    GUARD_OUTAGE_SUSPECTED = "guard_outage_suspected"
+    GUARD_ISLANDING = "guard_islanding"
+    NO_READING = "no_reading"
+    METER_STALE = "meter_stale"
+    SOC_UNKNOWN = "soc_unknown"
+    DISCONNECTED = "disconnected"
+    NOT_CONTROLLABLE = "not_controllable"
+    FAULT = "fault"
+    FORCED_CHARGE = "forced_charge"
+    CHANGED_ELSEWHERE = "changed_elsewhere"
+    OFF = "off"
+    USER_CHARGE = "user_charge"
+    USER_DISCHARGE = "user_discharge"
+    USER_HOLD = "user_hold"
+    MAIN_LIMIT = "main_limit"
+    IMPORT_LIMIT = "import_limit"
+    RESERVE = "reserve"
+    FULL = "full"
+    DEPARTURE = "departure"
+    CHEAP_PRICE = "cheap_price"
+    DEAR_PRICE = "dear_price"
+    PRICE_BETWEEN = "price_between"
+    NO_PRICE = "no_price"
+    NO_PROFIT = "no_profit"
+    SOLAR_SURPLUS = "solar_surplus"
+    SELF_CONSUMPTION = "self_consumption"
+    BACKUP_READY = "backup_ready"
+    BELOW_MIN_POWER = "below_min_power"
+    DWELL = "dwell"
+    SETTLING = "settling"
+    PLAN = "plan"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reason:
+    """A code and its numbers, never a sentence."""
+
+    code: ReasonCode
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """A measured value with its time and the age up to which it may be used."""
+
+    value: float
+    time_s: float
+    max_age_s: float = 30.0
+
+    def fresh(self, now_s: float) -> bool:
+        """Return whether the value still speaks for `now_s`."""
+        return now_s - self.time_s <= self.max_age_s
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capabilities:
+    """What a driver found that its device can do; never guessed from a model name."""
+
+    set_power: bool = True
+    native_follow: bool = False
+    native_import_limit: bool = False
+    discharge: DischargeSemantics = DischargeSemantics.DESIGNATED
+    islanding: IslandingStart = IslandingStart.NEVER
+    watchdog_s: float | None = None
+    dead_time_s: float = 5.0
+    reports_soc: bool = True
+    export: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What a unit says of itself; everything but the time may be unknown.
+
+    `charged_kwh` and `discharged_kwh` are the device's own counters on the AC side. A
+    device may also measure the house: `grid_w` and `solar_w`. `changed_elsewhere` is
+    true while somebody else (panel, app) has set a mode that we did not command.
+    """
+
+    time_s: float
+    max_age_s: float = 60.0
+    soc_percent: float | None = None
+    soh_percent: float | None = None
+    power_w: float | None = None
+    connected: bool | None = None
+    status: UnitStatus | None = None
+    islanding: bool | None = None
+    fault: str | None = None
+    charged_kwh: float | None = None
+    discharged_kwh: float | None = None
+    max_charge_w: float | None = None
+    max_discharge_w: float | None = None
+    changed_elsewhere: bool = False
+    grid_w: float | None = None
+    solar_w: float | None = None
+
+    def fresh(self, now_s: float) -> bool:
+        """Return whether the reading still speaks for `now_s`."""
+        return now_s - self.time_s <= self.max_age_s
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setpoint:
+    """What a unit is to do: a signed power, or a native mode where that is set.
+
+    `until_soc_percent` bounds a command that is left standing, on devices that can.
+    """
+
+    power_w: float
+    reason: Reason
+    native: NativeMode | None = None
+    until_soc_percent: float | None = None
+
+    def same_command(self, other: Setpoint | None) -> bool:
+        """Return whether `other` asks the same of the device, for whatever reason."""
+        return (
+            other is not None
+            and self.power_w == other.power_w
+            and self.native == other.native
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of the latest set-point, and what stands now (None = unknown)."""
+
+    kind: OutcomeKind
+    time_s: float
+    power_w: float | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intent:
+    """What a unit should be doing now.
+
+    `power_w` (positive) is the power of `charge` and `export` and the ceiling of
+    `cover` and `absorb`. With `absorb_surplus`, `cover` also takes what the sun leaves
+    over. `stored_value` is what a stored kWh is worth (money per kWh in the battery):
+    covering at a power where losses make it dearer than buying is refused. None = do
+    not ask.
+    """
+
+    kind: IntentKind
+    power_w: float
+    reason: Reason
+    absorb_surplus: bool = False
+    stored_value: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Departure:
+    """The unit leaves at `time_s` and needs `soc_percent` by then."""
+
+    time_s: float
+    soc_percent: float
+    back_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CapacityTariff:
+    """A price on the month's highest demand windows."""
+
+    price_per_kw_month: float
+    window_min: int = 15
+    free_kw: float = 0.0
+    peaks_averaged: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """What the home's contract and breaker allow; fixed while the home is loaded.
+
+    `main_limit_w` is hard. `phase_limit_w` goes with per-phase samples. With
+    `export_only_without_solar`, `battery_export_limit_w` is 0 while the sun shines.
+    """
+
+    tariff: Tariff
+    main_limit_w: float | None = None
+    phase_limit_w: float | None = None
+    window_min: int = 30
+    capacity: CapacityTariff | None = None
+    battery_export_limit_w: float = 0.0
+    export_only_without_solar: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnitInputs:
+    """All that is known of one unit at a step."""
+
+    spec: UnitSpec
+    capabilities: Capabilities = Capabilities()
+    reading: Reading | None = None
+    outcome: Outcome | None = None
+    plan: Intent | None = None
+    departures: tuple[Departure, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """All that one step may know.
+
+    `grid_mean_w` is the mean grid power since the step before, where a source knows it
+    better than the latest sample. `interval_s` is how long the decision will stand.
+    """
+
+    site: Site
+    units: Mapping[str, UnitInputs]
+    grid: Sample | None = None
+    phases: tuple[Sample | None, ...] = ()
+    solar: Sample | None = None
+    has_solar: bool = False
+    other: Sample | None = None
+    has_other: bool = False
+    mains: bool | None = None
+    grid_mean_w: float | None = None
+    interval_s: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextAction:
+    """The next change that the policy expects."""
+
+    kind: IntentKind
+    time_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnitDecision:
+    """What one unit is to do, and what is shown of it.
+
+    `setpoint` None means: say nothing to the device. `send` is false where the
+    set-point is only shown (observe mode). `park` asks for the one safe write of mode
+    off.
+    """
+
+    setpoint: Setpoint | None
+    send: bool
+    park: bool
+    reason: Reason
+    intent: IntentKind
+    status: UnitStatus
+    soc_percent: float | None
+    stored_kwh: float | None
+    above_reserve_kwh: float | None
+    next_action: NextAction | None = None
+    flags: tuple[ReasonCode, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """The result of one step."""
+
+    units: Mapping[str, UnitDecision]
+    guard: Guard
+    grid_w: float | None
+    solar_w: float | None
+    load_w: float | None
+    import_price: float | None
+    export_price: float | None
+    window_average_w: float | None
+    window_left_w: float | None
+    month_peak_w: float | None

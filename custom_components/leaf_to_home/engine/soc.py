@@ -1,0 +1,123 @@
+"""How much is in the battery: energy counting, anchored at what the unit reports."""
+
+from .battery import UnitSpec
+from .model import Reading
+from .state import UnitState
+
+# How far a report may lie from the counted value before it is doubted, percent.
+TOLERANCE_PERCENT = 2.0
+# Counting itself errs by this share of what has moved.
+COUNTING_ERROR = 0.15
+# A doubtful report is believed when it stays this long.
+CONFIRM_S = 60.0
+# Chargers report 0 and 1 % when they do not know.
+GLITCH_PERCENT = 1.0
+# Without reports, a state of charge is known until this share could have moved.
+BLIND_SHARE = 0.05
+
+
+def count(
+    unit: UnitState, spec: UnitSpec, reading: Reading | None, dt_s: float
+) -> tuple[float, float]:
+    """Count what flowed in the last `dt_s` seconds; return AC kWh in and out.
+
+    The device's own counters come first; else the last known power is taken to have
+    stood. What is not known at all is counted as what our command could have moved.
+    """
+    charged_kwh = discharged_kwh = 0.0
+    if reading is not None and reading.charged_kwh is not None:
+        charged_kwh = _counted(reading.charged_kwh, unit.device_charged_kwh)
+        unit.device_charged_kwh = reading.charged_kwh
+    elif unit.power_w is not None and unit.power_w < 0.0:
+        charged_kwh = -unit.power_w * dt_s / 3.6e6
+    if reading is not None and reading.discharged_kwh is not None:
+        discharged_kwh = _counted(reading.discharged_kwh, unit.device_discharged_kwh)
+        unit.device_discharged_kwh = reading.discharged_kwh
+    elif unit.power_w is not None and unit.power_w > 0.0:
+        discharged_kwh = unit.power_w * dt_s / 3.6e6
+    unit.charged_kwh += charged_kwh
+    unit.discharged_kwh += discharged_kwh
+    unit.moved_kwh += charged_kwh + discharged_kwh
+    if unit.power_w is None and unit.command_w:
+        unit.moved_kwh += abs(unit.command_w) * dt_s / 3.6e6
+    if unit.stored_kwh is None or dt_s <= 0.0:
+        return charged_kwh, discharged_kwh
+    hours = dt_s / 3600.0
+    if charged_kwh > 0.0:
+        unit.stored_kwh += spec.stored_w(-charged_kwh * 1e3 / hours) * hours / 1e3
+    if discharged_kwh > 0.0:
+        unit.stored_kwh += spec.stored_w(discharged_kwh * 1e3 / hours) * hours / 1e3
+    unit.stored_kwh = min(max(unit.stored_kwh, 0.0), spec.capacity_kwh)
+    return charged_kwh, discharged_kwh
+
+
+def _counted(now_kwh: float, before_kwh: float | None) -> float:
+    """Return what a counter gained; a reset counts as nothing."""
+    return 0.0 if before_kwh is None else max(0.0, now_kwh - before_kwh)
+
+
+def anchor(unit: UnitState, spec: UnitSpec, reading: Reading, now_s: float) -> None:
+    """Believe the reported state of charge, or doubt it until it has stood."""
+    if reading.connected is not None:
+        if reading.connected and not unit.connected:
+            unit.arrived_s = now_s
+            unit.anchor_soc_percent = None
+        unit.connected = reading.connected
+    soc = reading.soc_percent
+    if soc is None or unit.connected is False:
+        return
+    if not 0.0 <= soc <= 100.0:
+        return
+    if not _plausible(unit, spec, soc) and not _confirmed(unit, spec, soc, now_s):
+        return
+    unit.suspect_soc_percent = None
+    unit.suspect_since_s = None
+    unit.moved_kwh = 0.0
+    unit.anchor_soc_percent = soc
+    low = spec.capacity_kwh * soc / 100.0
+    high = spec.capacity_kwh * min(100.0, soc + spec.soc_step_percent) / 100.0
+    if unit.stored_kwh is None:
+        unit.stored_kwh = (low + high) / 2.0
+    unit.stored_kwh = min(max(unit.stored_kwh, low), high)
+
+
+def _plausible(unit: UnitState, spec: UnitSpec, soc: float) -> bool:
+    if unit.anchor_soc_percent is None or unit.stored_kwh is None:
+        return soc > GLITCH_PERCENT
+    expected = unit.stored_kwh / spec.capacity_kwh * 100.0
+    slack = (
+        TOLERANCE_PERCENT
+        + spec.soc_step_percent
+        + 100.0 * COUNTING_ERROR * unit.moved_kwh / spec.capacity_kwh
+    )
+    return abs(soc - expected) <= slack
+
+
+def _confirmed(unit: UnitState, spec: UnitSpec, soc: float, now_s: float) -> bool:
+    close = TOLERANCE_PERCENT + spec.soc_step_percent
+    if (
+        unit.suspect_soc_percent is None
+        or unit.suspect_since_s is None
+        or abs(soc - unit.suspect_soc_percent) > close
+    ):
+        unit.suspect_soc_percent = soc
+        unit.suspect_since_s = now_s
+        return False
+    return now_s - unit.suspect_since_s >= CONFIRM_S
+
+
+def soc_percent(unit: UnitState, spec: UnitSpec) -> float | None:
+    """Return the counted state of charge in percent, or None where it is not known."""
+    if unit.stored_kwh is None or spec.capacity_kwh <= 0.0:
+        return None
+    return unit.stored_kwh / spec.capacity_kwh * 100.0
+
+
+def soc_known(unit: UnitState, spec: UnitSpec) -> bool:
+    """Return whether the state of charge is sure enough to begin a discharge."""
+    return (
+        unit.stored_kwh is not None
+        and unit.anchor_soc_percent is not None
+        and unit.suspect_since_s is None
+        and unit.moved_kwh <= BLIND_SHARE * spec.capacity_kwh
+    )

@@ -1,0 +1,294 @@
+"""What the engine remembers between steps, and how that is stored.
+
+The serialised state is exactly what is kept on disk: live, replay, restart and kill
+tests are one mechanism. Only the engine and the user's own changes write here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from types import UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from .battery import UnitSpec
+from .model import Guard, HomeMode, IntentKind, UnitMode
+
+
+class StateError(ValueError):
+    """A stored state that cannot be read; names the field."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnitSettings:
+    """What the user may change of a unit at any time.
+
+    A manual mode ends by itself: at `until_s`, when the state of charge reaches
+    `until_soc_percent`, when the unit's own counter of that direction (`charged_kwh`
+    or `discharged_kwh` of its state) reaches `until_kwh`, or when it is unplugged;
+    `power_w` bounds it. `ready_by_minute` counts from local midnight.
+    """
+
+    mode: UnitMode = UnitMode.AUTOMATIC
+    power_w: float | None = None
+    until_s: float | None = None
+    until_soc_percent: float | None = None
+    until_kwh: float | None = None
+    reserve_percent: float = 30.0
+    outage_floor_percent: float = 10.0
+    max_soc_percent: float = 95.0
+    charge_limit_w: float | None = None
+    discharge_limit_w: float | None = None
+    ready_by: bool = False
+    ready_by_minute: int = 7 * 60
+    ready_by_soc_percent: float = 80.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HomeSettings:
+    """What the user may change of the home at any time; a new home only observes."""
+
+    mode: HomeMode = HomeMode.OBSERVE
+    import_limit_w: float | None = None
+
+
+def first_settings(spec: UnitSpec) -> UnitSettings:
+    """Return the settings that a new unit begins with."""
+    return UnitSettings(
+        reserve_percent=spec.reserve_percent,
+        outage_floor_percent=min(max(spec.min_soc_percent, 10.0), spec.reserve_percent),
+        max_soc_percent=spec.max_soc_percent,
+    )
+
+
+@dataclass(kw_only=True, slots=True)
+class UnitState:
+    """The memory of one unit.
+
+    `stored_kwh` is the engine's own estimate between two reported steps. `anchor_*` is
+    the last plausible report, `suspect_*` one that has not been believed yet. Counters
+    are AC kWh since the unit was added; `device_*` are the device's counters as last
+    seen. `moved_kwh` is what may have moved since the state of charge was last heard.
+    """
+
+    settings: UnitSettings = field(default_factory=UnitSettings)
+    stored_kwh: float | None = None
+    anchor_soc_percent: float | None = None
+    suspect_soc_percent: float | None = None
+    suspect_since_s: float | None = None
+    moved_kwh: float = 0.0
+    charged_kwh: float = 0.0
+    discharged_kwh: float = 0.0
+    device_charged_kwh: float | None = None
+    device_discharged_kwh: float | None = None
+    power_w: float | None = None
+    connected: bool | None = None
+    arrived_s: float | None = None
+    command_w: float | None = None
+    command_s: float | None = None
+    direction: int = 0
+    direction_s: float | None = None
+    reversals_s: list[float] = field(default_factory=list)
+    started_s: float | None = None
+    wanted_since_s: float | None = None
+    intent: IntentKind | None = None
+    below_reserve: bool = False
+    departure_latch_s: float | None = None
+    charging_w: float | None = None
+    elsewhere_since_s: float | None = None
+    parked: bool = False
+    islanding: bool = False
+
+    def copy(self) -> Self:
+        """Return a copy that can change without changing this one."""
+        new = type(self)(**_values(self))
+        new.reversals_s = list(self.reversals_s)
+        return new
+
+
+@dataclass(kw_only=True, slots=True)
+class WindowState:
+    """The demand window that runs, and the highest windows of months.
+
+    `energy_kwh` is the net import so far in the window that began at `start_s`;
+    `measured_s` is how much of it was measured at all. `peaks_w` maps a month
+    ("2026-11", local) to its highest window averages, in falling order.
+    """
+
+    start_s: float | None = None
+    energy_kwh: float = 0.0
+    measured_s: float = 0.0
+    missed: int = 0
+    peaks_w: dict[str, list[float]] = field(default_factory=dict)
+
+    def copy(self) -> Self:
+        """Return a copy that can change without changing this one."""
+        return type(self)(
+            start_s=self.start_s,
+            energy_kwh=self.energy_kwh,
+            measured_s=self.measured_s,
+            missed=self.missed,
+            peaks_w={month: list(peaks) for month, peaks in self.peaks_w.items()},
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class LedgerState:
+    """What was paid, and what two other ways of using the same car would have cost.
+
+    Money since the start, savings at the last local midnight (`*_day`), and per unit:
+    what the two imagined cars hold (`*_kwh`, `left_kwh` at the real car's departure)
+    and whether the smart one charges until `smart_until_s`.
+    """
+
+    day: str | None = None
+    actual: float = 0.0
+    on_arrival: float = 0.0
+    smart: float = 0.0
+    against_arrival_day: float = 0.0
+    against_smart_day: float = 0.0
+    on_arrival_kwh: dict[str, float] = field(default_factory=dict)
+    smart_kwh: dict[str, float] = field(default_factory=dict)
+    left_kwh: dict[str, float] = field(default_factory=dict)
+    smart_charging: dict[str, bool] = field(default_factory=dict)
+    smart_until_s: dict[str, float] = field(default_factory=dict)
+    value_per_kwh: float = 0.0
+
+    def copy(self) -> Self:
+        """Return a copy that can change without changing this one."""
+        new = type(self)(**_values(self))
+        new.on_arrival_kwh = dict(self.on_arrival_kwh)
+        new.smart_kwh = dict(self.smart_kwh)
+        new.left_kwh = dict(self.left_kwh)
+        new.smart_charging = dict(self.smart_charging)
+        new.smart_until_s = dict(self.smart_until_s)
+        return new
+
+
+@dataclass(kw_only=True, slots=True)
+class HomeState:
+    """The memory of a home: exactly what is stored.
+
+    `lost_s` is when the grid meter was lost (None while it speaks), `grid_seen_s` when
+    it last spoke, `grid_back_s` when it came back. `load_peaks_w` holds the highest
+    draw of the house seen in each of the last hours (hour number, W), which bounds
+    charging while the meter is silent. `surplus_kwh` fades: what the sun left over.
+    """
+
+    settings: HomeSettings = field(default_factory=HomeSettings)
+    units: dict[str, UnitState] = field(default_factory=dict)
+    time_s: float | None = None
+    guard: Guard = Guard.CLEAR
+    guard_since_s: float | None = None
+    grid_seen_s: float | None = None
+    lost_s: float | None = None
+    grid_back_s: float | None = None
+    mains_bad_s: float | None = None
+    grid_w: float | None = None
+    solar_w: float | None = None
+    load_w: float | None = None
+    load_s: float | None = None
+    load_peaks_w: list[tuple[int, float]] = field(default_factory=list)
+    surplus_kwh: float = 0.0
+    import_kwh: float = 0.0
+    export_kwh: float = 0.0
+    solar_kwh: float = 0.0
+    window: WindowState = field(default_factory=WindowState)
+    ledger: LedgerState = field(default_factory=LedgerState)
+
+    def copy(self) -> Self:
+        """Return a copy that can change without changing this one."""
+        new = type(self)(**_values(self))
+        new.units = {key: unit.copy() for key, unit in self.units.items()}
+        new.load_peaks_w = list(self.load_peaks_w)
+        new.window = self.window.copy()
+        new.ledger = self.ledger.copy()
+        return new
+
+
+def _values(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls))
+
+
+@cache
+def _hints(cls: type) -> Mapping[str, Any]:
+    return get_type_hints(cls)
+
+
+def to_dict(value: Any) -> Any:
+    """Return `value` as JSON-ready plain data."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: to_dict(getattr(value, name)) for name in _names(type(value))}
+    if isinstance(value, dict):
+        return {key: to_dict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_dict(item) for item in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    return value
+
+
+def from_dict[T](cls: type[T], data: Any, path: str = "state") -> T:
+    """Read a stored `cls` back; absent fields keep their defaults.
+
+    Raises `StateError` that names the field when a value has the wrong type. Unknown
+    fields, from a version that has gone back, are left out.
+    """
+    result: T = _read(cls, data, path)
+    return result
+
+
+def _read(hint: Any, data: Any, path: str) -> Any:
+    origin = get_origin(hint)
+    if isinstance(hint, UnionType) or origin is UnionType:
+        if data is None:
+            return None
+        (inner,) = (arg for arg in get_args(hint) if arg is not type(None))
+        return _read(inner, data, path)
+    if origin is dict:
+        if not isinstance(data, dict):
+            raise StateError(f"{path}: expected an object, found {data!r}")
+        item = get_args(hint)[1]
+        return {key: _read(item, value, f"{path}.{key}") for key, value in data.items()}
+    if origin in (list, tuple):
+        if not isinstance(data, list | tuple):
+            raise StateError(f"{path}: expected a list, found {data!r}")
+        args = get_args(hint)
+        if origin is list:
+            return [
+                _read(args[0], value, f"{path}[{i}]") for i, value in enumerate(data)
+            ]
+        return tuple(
+            _read(arg, value, f"{path}[{i}]")
+            for i, (arg, value) in enumerate(zip(args, data, strict=True))
+        )
+    if is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(data, dict):
+            raise StateError(f"{path}: expected an object, found {data!r}")
+        hints = _hints(hint)
+        return hint(
+            **{
+                name: _read(hints[name], data[name], f"{path}.{name}")
+                for name in _names(hint)
+                if name in data
+            }
+        )
+    return _scalar(hint, data, path)
+
+
+def _scalar(hint: type, data: Any, path: str) -> Any:
+    if issubclass(hint, StrEnum):
+        try:
+            return hint(data)
+        except ValueError as err:
+            raise StateError(f"{path}: {data!r} is not one of {list(hint)}") from err
+    if hint is float and isinstance(data, int | float) and not isinstance(data, bool):
+        return float(data)
+    if hint in (int, bool, str) and type(data) is hint:
+        return data
+    raise StateError(f"{path}: expected {hint.__name__}, found {data!r}")

@@ -1,0 +1,1 @@
+"""Where the home's own measurements come from."""

@@ -1,0 +1,1 @@
+"""Drivers: each turns one kind of battery into readings and takes set-points."""

@@ -1,0 +1,79 @@
+"""What every driver offers, and how a driver is found by its name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.importlib import async_import_module
+
+from ..const import DOMAIN
+from ..engine.battery import UnitSpec
+from ..engine.model import Capabilities, Outcome, Reading, Setpoint
+
+
+class UnitUnreachable(HomeAssistantError):
+    """The device does not answer; nothing was changed by it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnitInfo:
+    """What a device says of itself at the start."""
+
+    manufacturer: str | None = None
+    model: str | None = None
+    sw_version: str | None = None
+    serial_number: str | None = None
+
+
+class Unit(Protocol):
+    """One battery behind one driver; powers are already positive into the home."""
+
+    capabilities: Capabilities
+    poll_interval: timedelta | None
+
+    async def connect(self) -> UnitInfo:
+        """Reach the device and learn its capabilities; raise UnitUnreachable."""
+
+    def listen(self, on_reading: Callable[[Reading], None]) -> Callable[[], None]:
+        """Call back with each reading the device pushes; return the way to stop."""
+
+    async def read(self) -> Reading:
+        """Read the device now; raise UnitUnreachable."""
+
+    async def apply(self, setpoint: Setpoint) -> Outcome:
+        """Carry out a set-point and verify it by reading back."""
+
+    async def park(self) -> Outcome:
+        """Leave the device safe, idle and able to start backup; only grid-tied."""
+
+    async def detach(self) -> None:
+        """Drop our connection and leave the device as it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnitContext:
+    """What a driver gets to be made: the subentry's data and what they mean."""
+
+    subentry_id: str
+    name: str
+    spec: UnitSpec
+    data: dict[str, Any]
+
+
+# A driver module offers `async_create(hass, context) -> Unit`; its form stands beside it
+# in `<driver>_form.py`, so that the flow never loads a driver's protocol library.
+DRIVERS: tuple[str, ...] = ("simulated",)
+
+
+async def async_create_unit(
+    hass: HomeAssistant, driver: str, context: UnitContext
+) -> Unit:
+    """Import the driver when it is used and make its unit."""
+    module = await async_import_module(
+        hass, f"custom_components.{DOMAIN}.units.{driver}"
+    )
+    unit: Unit = await module.async_create(hass, context)
+    return unit
