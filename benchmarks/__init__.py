@@ -1,0 +1,1 @@
+"""Figures and the data that they are measured on."""
