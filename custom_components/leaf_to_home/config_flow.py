@@ -1,0 +1,278 @@
+"""Config, options and unit flows: which step comes when, and what is stored."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigFlowContext,
+    ConfigFlowResult,
+    ConfigSubentryData,
+    ConfigSubentryFlow,
+    OptionsFlow,
+    SubentryFlowContext,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_NAME
+from homeassistant.core import callback
+from homeassistant.data_entry_flow import FlowContext, FlowResult
+
+from .const import CONF_DRIVER, CONF_PHASES, CONF_TARIFF, DOMAIN, SUBENTRY_UNIT
+from .flow_limits import LIMIT_KEYS, LimitSteps
+from .flow_sources import CONF_KIND, HOME_SCHEMA, SourceSteps
+from .flow_tariff import CONF_EXPORT, CONF_IMPORT, TariffSteps
+from .units.base import DRIVERS
+from .units.simulated_form import SimulatedSteps
+
+
+class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
+    SimulatedSteps[ContextT, ResultT, HandlerT]
+):
+    """Every driver's form; a new driver adds its own here."""
+
+
+class LeafToHomeConfigFlow(
+    SourceSteps,
+    LimitSteps,
+    TariffSteps,
+    DriverSteps[ConfigFlowContext, ConfigFlowResult, str],
+    domain=DOMAIN,
+):
+    """Set up a home, with its first unit where wanted; change its sensors later."""
+
+    VERSION = 1
+    MINOR_VERSION = 1
+
+    def __init__(self) -> None:
+        self._data: dict[str, Any] = {}
+        self._options: dict[str, Any] = {}
+        self._name = ""
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> HomeOptionsFlow:
+        """Return the flow of the contract."""
+        return HomeOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return the one type of subentry."""
+        return {SUBENTRY_UNIT: UnitSubentryFlow}
+
+    @override
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the home's name and the form of its grid power."""
+        errors: dict[str, str] = {}
+        if user_input is None:
+            await self._async_load_proposal()
+        else:
+            self._name = user_input[CONF_NAME].strip()
+            names = {
+                entry.title.casefold()
+                for entry in self._async_current_entries(include_ignore=False)
+            }
+            if not self._name:
+                errors[CONF_NAME] = "name_missing"
+            elif self._name.casefold() in names:
+                errors[CONF_NAME] = "name_used"
+            else:
+                return await self._async_kind_chosen(user_input[CONF_KIND])
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(
+                HOME_SCHEMA,
+                user_input
+                or {CONF_NAME: self.hass.config.location_name, CONF_KIND: self._kind},
+            ),
+            errors=errors,
+            last_step=False,
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer to change the grid meter or the other sensors."""
+        self._data = dict(self._get_reconfigure_entry().data)
+        return self.async_show_menu(
+            step_id="reconfigure", menu_options=["grid_kind", "sensors"]
+        )
+
+    @override
+    async def _async_sources_done(self) -> ConfigFlowResult:
+        if self.source == SOURCE_RECONFIGURE:
+            return self.async_update_and_abort(
+                self._get_reconfigure_entry(), data=self._data
+            )
+        return await self.async_step_limits()
+
+    @override
+    def _known_limits(self) -> Mapping[str, Any] | None:
+        return None
+
+    @override
+    def _phases(self) -> int:
+        return len(self._data.get(CONF_PHASES, ()))
+
+    @override
+    async def _async_limits_done(self, limits: dict[str, Any]) -> ConfigFlowResult:
+        self._options = limits
+        return await self.async_step_tariff()
+
+    @override
+    def _known_tariff(self) -> Mapping[str, Any]:
+        prices = {
+            CONF_IMPORT: self._proposal.import_price,
+            CONF_EXPORT: self._proposal.export_price,
+        }
+        return {key: price for key, price in prices.items() if price is not None}
+
+    @override
+    async def _async_tariff_done(self, tariff: dict[str, Any]) -> ConfigFlowResult:
+        self._options[CONF_TARIFF] = tariff
+        return await self.async_step_first_unit()
+
+    async def async_step_first_unit(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer to add the first unit now, by one of the drivers."""
+        return self.async_show_menu(
+            step_id="first_unit", menu_options=[*DRIVERS, "later"]
+        )
+
+    async def async_step_later(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Make the home without a unit."""
+        return self._create_home([])
+
+    @override
+    def _known_unit(self) -> Mapping[str, Any] | None:
+        return None
+
+    @override
+    async def _async_unit_done(
+        self, name: str, data: dict[str, Any], unique_id: str | None
+    ) -> ConfigFlowResult:
+        return self._create_home(
+            [
+                ConfigSubentryData(
+                    data=data,
+                    subentry_type=SUBENTRY_UNIT,
+                    title=name,
+                    unique_id=unique_id,
+                )
+            ]
+        )
+
+    def _create_home(self, units: list[ConfigSubentryData]) -> ConfigFlowResult:
+        # Another flow may have made a home of this meter meanwhile.
+        self._abort_if_meter_is_used()
+        return self.async_create_entry(
+            title=self._name,
+            data=self._data,
+            options=self._options,
+            subentries=units,
+        )
+
+
+class HomeOptionsFlow(LimitSteps, TariffSteps, OptionsFlow):
+    """Change a home's tariff and limits."""
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which of the two."""
+        return self.async_show_menu(step_id="init", menu_options=["tariff", "limits"])
+
+    @override
+    def _known_limits(self) -> Mapping[str, Any]:
+        return self.config_entry.options
+
+    @override
+    def _phases(self) -> int:
+        return len(self.config_entry.data.get(CONF_PHASES, ()))
+
+    @override
+    async def _async_limits_done(self, limits: dict[str, Any]) -> ConfigFlowResult:
+        others = {
+            key: value
+            for key, value in self.config_entry.options.items()
+            if key not in LIMIT_KEYS
+        }
+        return self.async_create_entry(data=others | limits)
+
+    @override
+    def _known_tariff(self) -> Mapping[str, Any]:
+        tariff: Mapping[str, Any] = self.config_entry.options[CONF_TARIFF]
+        return tariff
+
+    @override
+    async def _async_tariff_done(self, tariff: dict[str, Any]) -> ConfigFlowResult:
+        return self.async_create_entry(
+            data={**self.config_entry.options, CONF_TARIFF: tariff}
+        )
+
+
+class UnitSubentryFlow(
+    DriverSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
+    ConfigSubentryFlow,
+):
+    """Add a unit to a home or change what is known of its hardware."""
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask how the unit is reached."""
+        return self.async_show_menu(step_id="user", menu_options=list(DRIVERS))
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Begin with the step of the driver that the unit has."""
+        subentry = self._get_reconfigure_subentry()
+        driver = subentry.data[CONF_DRIVER]
+        if driver not in DRIVERS:
+            return self.async_abort(reason="unknown_driver")
+        self._unit_unique_id = subentry.unique_id
+        result: SubentryFlowResult = await getattr(self, f"async_step_{driver}")()
+        return result
+
+    @override
+    def _known_unit(self) -> Mapping[str, Any] | None:
+        if self.source != SOURCE_RECONFIGURE:
+            return None
+        return self._get_reconfigure_subentry().data
+
+    @override
+    def _known_unit_name(self) -> str:
+        if self.source != SOURCE_RECONFIGURE:
+            return super()._known_unit_name()
+        return self._get_reconfigure_subentry().title
+
+    @override
+    def _known_unit_id(self) -> str | None:
+        if self.source != SOURCE_RECONFIGURE:
+            return None
+        return self._get_reconfigure_subentry().subentry_id
+
+    @override
+    async def _async_unit_done(
+        self, name: str, data: dict[str, Any], unique_id: str | None
+    ) -> SubentryFlowResult:
+        if self.source == SOURCE_RECONFIGURE:
+            return self.async_update_and_abort(
+                self._get_entry(),
+                self._get_reconfigure_subentry(),
+                title=name,
+                data=data,
+                unique_id=unique_id,
+            )
+        return self.async_create_entry(title=name, data=data, unique_id=unique_id)
