@@ -1,0 +1,220 @@
+"""Starts a real Home Assistant with a simulated LEAF house, ready in the browser.
+
+    scripts/demo [--port N] [--check]
+
+It listens on 127.0.0.1 only and begins afresh each time. With --check it waits for the
+LEAF to carry the evening, prints the entities with their values and ends.
+"""
+
+import argparse
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+from .demo_home import (
+    CHEAP,
+    DEAR,
+    DOMAIN,
+    HOME,
+    Entities,
+    dashboard,
+    energy_preferences,
+    evening_begins,
+    setup_answers,
+)
+from .running_home_assistant import (
+    PASSWORD,
+    USERNAME,
+    DemoError,
+    RunningHomeAssistant,
+    free_port,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+PORT = 8123
+# Enough for the peak to begin, the meters to settle and the charger to start.
+CHECK_TIMEOUT_S = 240.0
+CONFIGURATION = """\
+# Written by scripts/demo at each start.
+homeassistant:
+config:
+energy:
+frontend:
+history:
+http:
+  server_host: 127.0.0.1
+  server_port: {port}
+logger:
+  default: warning
+  logs:
+    custom_components.leaf_to_home: info
+lovelace:
+onboarding:
+recorder:
+"""
+
+
+def main() -> int:
+    """Run the demo; return the exit code."""
+    options = _options()
+    try:
+        if options.check:
+            with tempfile.TemporaryDirectory(prefix="leaf-to-home-demo-") as name:
+                return asyncio.run(_run(Path(name), options.port, check=True))
+        folder = ROOT / ".demo"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return asyncio.run(_run(folder, options.port, check=False))
+    except DemoError as err:
+        print(f"The demo failed: {err}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description="A real Home Assistant with a simulated LEAF house, on 127.0.0.1.",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=PORT,
+        help="port of the page, the next free one if it is taken (default %(default)s)",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="wait for the LEAF to carry the evening, print the entities, then end",
+    )
+    return parser.parse_args()
+
+
+def _prepare(folder: Path, port: int) -> None:
+    (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=port))
+    (folder / "custom_components").mkdir()
+    (folder / "custom_components" / DOMAIN).symlink_to(
+        ROOT / "custom_components" / DOMAIN, target_is_directory=True
+    )
+
+
+async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
+    begun_s = time.monotonic()
+    port = free_port(wanted_port)
+    if port != wanted_port:
+        print(f"==> Port {wanted_port} is taken, taking {port}")
+    _prepare(folder, port)
+    print("==> Starting Home Assistant")
+    async with RunningHomeAssistant(folder, port) as running:
+        # A second SIGINT still ends the program; the first lets it shut down.
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, stop.set)
+        print("==> Setting up the house")
+        now = datetime.now().astimezone()
+        found = await _set_up(running, now)
+        print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
+        if check:
+            return await _check(running, found)
+        print(
+            f"    Open   {running.url}/lovelace/house\n"
+            f"    User   {USERNAME}\n"
+            f"    Word   {PASSWORD}\n\n"
+            f"The evening peak begins at {evening_begins(now):%H:%M}: a kWh costs "
+            f"{DEAR} then, {CHEAP} before.\n"
+            "Watch the LEAF stop charging and carry the house. Ctrl-C ends the demo."
+        )
+        ended = asyncio.create_task(running.ended())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done() and not stopped.done():
+            raise DemoError(f"Home Assistant ended by itself:\n{running.log_tail()}")
+        print("\n==> Ending")
+    return 0
+
+
+async def _set_up(running: RunningHomeAssistant, now: datetime) -> Entities:
+    """Onboard, set the home up by its own flow, switch it on, lay the dashboard."""
+    await running.onboard(name=HOME, country="DE", currency="EUR", zone=_zone(now))
+    await running.flow("/api/config/config_entries/flow", DOMAIN, setup_answers(now))
+    found = Entities(await running.call("config/entity_registry/list"))
+    # The step from observing to acting is the owner's one choice.
+    await running.action(
+        "select",
+        "select_option",
+        entity_id=found.home("select", "mode"),
+        option="automatic",
+    )
+    await running.call("lovelace/config/save", config=dashboard(found))
+    await running.call("energy/save_prefs", **energy_preferences(found))
+    return found
+
+
+def _zone(now: datetime) -> str:
+    """Return the machine's time zone, so that clocks on page and machine agree."""
+    with suppress(OSError):
+        link = Path("/etc/localtime").resolve()
+        if "zoneinfo" in link.parts:
+            return "/".join(link.parts[link.parts.index("zoneinfo") + 1 :])
+    hours = round((now.utcoffset() or timedelta()).total_seconds() / 3600)
+    # The names of these zones count the other way round.
+    return f"Etc/GMT{-hours:+d}" if hours else "UTC"
+
+
+async def _check(running: RunningHomeAssistant, found: Entities) -> int:
+    """Wait until the LEAF carries the house at the dear price; print what is shown."""
+    status = found.unit("sensor", "status")
+    price = found.home("sensor", "import_price")
+    grid = found.home("sensor", "grid_power")
+    power = found.unit("sensor", "power")
+    end_s = time.monotonic() + CHECK_TIMEOUT_S
+    print("==> Waiting for the evening peak and the LEAF's first decisions")
+    states = await running.states()
+    while time.monotonic() < end_s:
+        states = await running.states()
+        if (
+            states[status]["state"] == "discharging"
+            and _number(states[price]["state"]) == DEAR
+            and (_number(states[power]["state"]) or 0.0) > 0.0
+            and abs(_number(states[grid]["state"]) or 1e9) < 200.0
+        ):
+            _print_states(states)
+            print("\nThe LEAF carries the house through the evening peak.")
+            return 0
+        await asyncio.sleep(1.0)
+    _print_states(states)
+    print(
+        f"\nThe LEAF did not carry the house within {CHECK_TIMEOUT_S:.0f} s.\n"
+        f"The end of the log:\n{running.log_tail()}",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _print_states(states: dict[str, dict[str, object]]) -> None:
+    for entity_id, state in sorted(states.items()):
+        attributes = state["attributes"]
+        assert isinstance(attributes, dict)
+        if HOME.lower().replace(" ", "_") in entity_id or "leaf" in entity_id:
+            unit = attributes.get("unit_of_measurement", "")
+            print(f"    {entity_id:<58} {state['state']} {unit}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""The demo's house: what its owner answers at the set-up, and the dashboard.
+
+Everything is laid around the present moment, so that the evening peak begins within a
+minute of the start.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+DOMAIN = "leaf_to_home"
+HOME = "Demo house"
+LEAF = "LEAF"
+CHEAP, DEAR, EXPORT = 0.12, 0.36, 0.07
+# How long the evening lasts once it has begun.
+EVENING = timedelta(hours=5)
+
+
+def evening_begins(now: datetime) -> datetime:
+    """Return the next full minute: prices change with the minute."""
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def setup_answers(now: datetime) -> dict[str, Any]:
+    """Return an answer for each step of the home's set-up."""
+    begins = evening_begins(now)
+    peak, end = f"{begins:%H:%M:%S}", f"{begins + EVENING:%H:%M:%S}"
+    return {
+        "user": {"name": HOME, "kind": "unit"},
+        "sensors": {},
+        "limits": {
+            "main_limit": 40,
+            "main_limit_unit": "ampere",
+            "voltage": 230,
+            "window_min": "15",
+            "battery_export_limit_w": 0,
+            "export_only_without_solar": False,
+            "capacity": {"free_kw": 0, "peaks_averaged": 1},
+            "freshness": {},
+        },
+        "tariff": "bands",
+        "band": [
+            {"price": DEAR, "from": peak, "to": end},
+            {"price": CHEAP, "from": end, "to": peak},
+        ],
+        "bands": ["band", "export"],
+        "export": {"export": EXPORT},
+        "first_unit": "simulated",
+        "simulated": {
+            "dead_time_s": "5",
+            "trips": "none",
+            "solar_peak_w": 4000,
+            "seed": 7,
+            "evening_peak": peak,
+        },
+        "battery": {
+            "name": LEAF,
+            "preset": "leaf-40",
+            "soh_percent": 92,
+            "reserve_percent": 30,
+            "spec": {},
+        },
+    }
+
+
+class Entities:
+    """Finds the demo's entities by what they are, whatever they are called."""
+
+    def __init__(self, registry: Iterable[dict[str, Any]]) -> None:
+        self._entities = {
+            (
+                entity["entity_id"].split(".")[0],
+                bool(entity["config_subentry_id"]),
+                _key(entity),
+            ): entity
+            for entity in registry
+            if entity["platform"] == DOMAIN
+        }
+
+    def home(self, domain: str, key: str) -> str:
+        """Return the id of an entity of the home."""
+        return self._find(domain, False, key)
+
+    def unit(self, domain: str, key: str) -> str:
+        """Return the id of an entity of the LEAF."""
+        return self._find(domain, True, key)
+
+    def _find(self, domain: str, of_unit: bool, key: str) -> str:
+        try:
+            return str(self._entities[domain, of_unit, key]["entity_id"])
+        except KeyError:
+            owner = "LEAF" if of_unit else "home"
+            raise LookupError(f"the {owner} has no {domain} '{key}'") from None
+
+
+def _key(entity: dict[str, Any]) -> str:
+    owner = entity["config_subentry_id"] or entity["config_entry_id"]
+    return str(entity["unique_id"]).removeprefix(f"{owner}_")
+
+
+def energy_preferences(found: Entities) -> dict[str, Any]:
+    """Return what the Energy dashboard shows of the demo."""
+    return {
+        "energy_sources": [
+            {
+                "type": "grid",
+                "stat_energy_from": found.home("sensor", "grid_import_energy"),
+                "stat_energy_to": found.home("sensor", "grid_export_energy"),
+                "stat_cost": None,
+                "stat_compensation": None,
+                "entity_energy_price": found.home("sensor", "import_price"),
+                "number_energy_price": None,
+                "entity_energy_price_export": None,
+                "number_energy_price_export": EXPORT,
+                "stat_rate": found.home("sensor", "grid_power"),
+                "cost_adjustment_day": 0,
+            },
+            {
+                "type": "solar",
+                "stat_energy_from": found.home("sensor", "solar_energy"),
+                "config_entry_solar_forecast": None,
+                "stat_rate": found.home("sensor", "solar_power"),
+            },
+            {
+                "type": "battery",
+                "stat_energy_from": found.unit("sensor", "energy_discharged"),
+                "stat_energy_to": found.unit("sensor", "energy_charged"),
+                "stat_rate": found.unit("sensor", "power"),
+            },
+        ],
+        "device_consumption": [],
+    }
+
+
+def dashboard(found: Entities) -> dict[str, Any]:
+    """Return the demo's dashboard."""
+    home, unit = found.home, found.unit
+    return {
+        "views": [
+            {
+                "title": HOME,
+                "path": "house",
+                "icon": "mdi:home-lightning-bolt",
+                "type": "sections",
+                "max_columns": 3,
+                "sections": [
+                    _section(
+                        "Now",
+                        [
+                            _gauge(
+                                unit("sensor", "soc"),
+                                {"green": 50, "yellow": 30, "red": 0},
+                            ),
+                            _tile(unit("sensor", "status")),
+                            _tile(unit("sensor", "power")),
+                            _tile(unit("sensor", "reason")),
+                            _tile(home("sensor", "load_power")),
+                            _tile(home("sensor", "grid_power")),
+                            _tile(home("sensor", "solar_power")),
+                            _tile(home("sensor", "import_price")),
+                            _tile(home("sensor", "next_action")),
+                            _tile(home("sensor", "next_action_time")),
+                        ],
+                    ),
+                    _section(
+                        "The last minutes",
+                        [
+                            {
+                                "type": "history-graph",
+                                "hours_to_show": 0.25,
+                                "entities": [
+                                    home("sensor", "load_power"),
+                                    unit("sensor", "power"),
+                                    home("sensor", "grid_power"),
+                                ],
+                            },
+                            _tile(home("sensor", "savings_today_on_arrival")),
+                            _tile(home("sensor", "savings_today_smart")),
+                        ],
+                    ),
+                    _section(
+                        "What you can change",
+                        [
+                            _tile(home("select", "mode")),
+                            _tile(unit("select", "mode")),
+                            _tile(unit("number", "reserve")),
+                            _tile(unit("switch", "ready_by")),
+                            _tile(unit("time", "ready_by_time")),
+                            _tile(unit("number", "ready_by_soc")),
+                            _tile(unit("button", "charge_now")),
+                            _tile(unit("switch", "grid")),
+                        ],
+                    ),
+                ],
+            }
+        ]
+    }
+
+
+def _section(title: str, cards: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "grid",
+        "cards": [{"type": "heading", "heading": title}, *cards],
+    }
+
+
+def _tile(entity_id: str) -> dict[str, Any]:
+    return {"type": "tile", "entity": entity_id}
+
+
+def _gauge(entity_id: str, severity: dict[str, int]) -> dict[str, Any]:
+    return {
+        "type": "gauge",
+        "entity": entity_id,
+        "min": 0,
+        "max": 100,
+        "severity": severity,
+    }
