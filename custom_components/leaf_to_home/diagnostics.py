@@ -1,0 +1,135 @@
+"""What a report needs to be useful, without what is nobody else's business."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.const import (
+    CONF_ADDRESS,
+    CONF_API_KEY,
+    CONF_HOST,
+    CONF_LATITUDE,
+    CONF_LONGITUDE,
+    CONF_MAC,
+    CONF_NAME,
+    CONF_PASSWORD,
+    CONF_TOKEN,
+    CONF_URL,
+    CONF_USERNAME,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
+
+from .const import DOMAIN
+from .engine.state import to_dict
+from .home import Home, LeafToHomeConfigEntry, UnitRuntime
+
+TO_REDACT = {
+    CONF_ADDRESS,
+    CONF_API_KEY,
+    CONF_HOST,
+    CONF_LATITUDE,
+    CONF_LONGITUDE,
+    CONF_MAC,
+    CONF_NAME,
+    CONF_PASSWORD,
+    CONF_TOKEN,
+    CONF_URL,
+    CONF_USERNAME,
+    "serial_number",
+    "title",
+    "unique_id",
+    "vin",
+}
+FREE_TEXTS = {"detail", "fault"}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: LeafToHomeConfigEntry
+) -> dict[str, Any]:
+    """Return diagnostics of a home."""
+    runtime = entry.runtime_data
+    return _private(
+        entry,
+        {
+            "entry": entry.as_dict(),
+            "home": _home(runtime.home),
+            "units": {
+                key: _unit(runtime.home, unit) for key, unit in runtime.units.items()
+            },
+        },
+    )
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: LeafToHomeConfigEntry, device: DeviceEntry
+) -> dict[str, Any]:
+    """Return diagnostics of one unit, or of the home without its units."""
+    runtime = entry.runtime_data
+    for key, unit in runtime.units.items():
+        if (DOMAIN, f"{entry.entry_id}_{key}") in device.identifiers:
+            return _private(entry, {"unit": _unit(runtime.home, unit)})
+    return _private(entry, {"entry": entry.as_dict(), "home": _home(runtime.home)})
+
+
+def _home(home: Home) -> dict[str, Any]:
+    decision = home.decision
+    return {
+        "state": to_dict(home.state),
+        "persisted_s": home.persisted.time_s,
+        "decision": to_dict(decision) if decision else None,
+        "savings": to_dict(home.savings),
+    }
+
+
+def _unit(home: Home, unit: UnitRuntime) -> dict[str, Any]:
+    key = unit.subentry_id
+    decision = home.decision.units.get(key) if home.decision else None
+    reading, outcome = unit.coordinator.data, unit.worker.outcome
+    return {
+        "info": to_dict(unit.info) if unit.info else None,
+        "spec": to_dict(unit.spec),
+        "capabilities": to_dict(unit.unit.capabilities),
+        "reachable": unit.coordinator.last_update_success,
+        "reading": to_dict(reading) if reading else None,
+        "state": to_dict(home.state.units[key]),
+        "decision": to_dict(decision) if decision else None,
+        "outcome": to_dict(outcome) if outcome else None,
+        "writes": unit.worker.writes,
+    }
+
+
+def _private(entry: LeafToHomeConfigEntry, data: dict[str, Any]) -> dict[str, Any]:
+    """Take out what names a person or a place, also where an error repeats it."""
+    names = (unit.name for unit in entry.runtime_data.units.values())
+    secrets = {*_secrets(entry.as_dict()), *_secrets(data), *names}
+    texts: dict[str, Any] = _scrub(data, sorted(secrets, key=len, reverse=True))
+    return async_redact_data(texts, TO_REDACT)
+
+
+def _secrets(data: Any) -> Iterator[str]:
+    """Yield the texts that stand under a redacted key."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if key in TO_REDACT and isinstance(value, str) and value:
+                yield value
+            else:
+                yield from _secrets(value)
+    elif isinstance(data, list | tuple):
+        for item in data:
+            yield from _secrets(item)
+
+
+def _scrub(data: Any, secrets: list[str]) -> Any:
+    """Return a copy in which the devices' own texts name none of the secrets."""
+    if isinstance(data, list | tuple):
+        return [_scrub(item, secrets) for item in data]
+    if not isinstance(data, Mapping):
+        return data
+    clean: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in FREE_TEXTS and isinstance(value, str):
+            for secret in secrets:
+                value = value.replace(secret, REDACTED)
+        clean[key] = _scrub(value, secrets)
+    return clean

@@ -1,0 +1,566 @@
+"""What a home and its units measure, decide and save."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import (
+    MATCH_ALL,
+    PERCENTAGE,
+    EntityCategory,
+    UnitOfEnergy,
+    UnitOfPower,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
+from homeassistant.util import dt as dt_util
+
+from .const import CONF_GRID, CONF_SOLAR, GRID_UNIT
+from .engine.model import (
+    Decision,
+    IntentKind,
+    NextAction,
+    OutcomeKind,
+    Reading,
+    ReasonCode,
+    UnitDecision,
+    UnitStatus,
+)
+from .engine.state import HomeState, UnitState
+from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
+from .home import Home, LeafToHomeConfigEntry, UnitRuntime
+
+PARALLEL_UPDATES = 0
+
+ENERGY = Significance(least=0.01)
+MONEY = Significance(least=0.01, quiet_s=300.0)
+POWER = Significance(notable=50.0, share=0.05, least=1.0)
+# Over a window or a month, power moves slowly.
+MEAN_POWER = Significance(notable=500.0, share=0.2, least=20.0)
+SOC = Significance(notable=1.0, least=0.5)
+# A price changes a few times a day, and at once.
+PRICE = Significance(notable=1e-6)
+# A code is written when it changes, the numbers beside it once a minute.
+TEXT = Significance()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeSensorDescription(SensorEntityDescription):
+    """Describe a sensor of the home; `{currency}` in its unit is Home Assistant's.
+
+    `enabled_fn` tells whether the entity is enabled by default in this home.
+    """
+
+    enabled_fn: Callable[[LeafToHomeConfigEntry], bool] | None = None
+    has_fn: Callable[[LeafToHomeConfigEntry], bool] = lambda _: True
+    last_reset_fn: Callable[[Home], datetime | None] | None = None
+    significance: Significance
+    value_fn: Callable[[Home], StateType | datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitSensorDescription(SensorEntityDescription):
+    """Describe a sensor of a unit; `measured` ones go when the unit is unreachable."""
+
+    attributes_fn: Callable[[LeafToHomeUnitEntity], Mapping[str, Any]] | None = None
+    measured: bool = False
+    significance: Significance
+    value_fn: Callable[[LeafToHomeUnitEntity], StateType]
+
+
+def _rounded(value: float | None, digits: int = 0) -> float | None:
+    return None if value is None else round(value, digits or None)
+
+
+def _decided(
+    value_fn: Callable[[Decision], float | None], digits: int = 0
+) -> Callable[[Home], float | None]:
+    def value(home: Home) -> float | None:
+        return _rounded(value_fn(home.decision), digits) if home.decision else None
+
+    return value
+
+
+def _unit_decided(
+    value_fn: Callable[[UnitDecision], float | None], digits: int = 0
+) -> Callable[[LeafToHomeUnitEntity], float | None]:
+    def value(unit: LeafToHomeUnitEntity) -> float | None:
+        return _rounded(value_fn(unit.decision), digits) if unit.decision else None
+
+    return value
+
+
+def _read(
+    value_fn: Callable[[Reading], float | None], digits: int = 0
+) -> Callable[[LeafToHomeUnitEntity], float | None]:
+    def value(unit: LeafToHomeUnitEntity) -> float | None:
+        return _rounded(value_fn(unit.reading), digits) if unit.reading else None
+
+    return value
+
+
+def _persisted(
+    value_fn: Callable[[UnitState], float],
+) -> Callable[[LeafToHomeUnitEntity], float | None]:
+    def value(unit: LeafToHomeUnitEntity) -> float | None:
+        return round(value_fn(unit.persisted), 3) if unit.persisted else None
+
+    return value
+
+
+def _total(value_fn: Callable[[HomeState], float]) -> Callable[[Home], float]:
+    return lambda home: round(value_fn(home.persisted), 3)
+
+
+def _measured_by_unit(entry: LeafToHomeConfigEntry) -> bool:
+    """Return whether no other integration counts the energy of grid and sun."""
+    kind: str | None = entry.data.get(CONF_GRID, {}).get("kind")
+    return kind == GRID_UNIT
+
+
+def _has_solar(entry: LeafToHomeConfigEntry) -> bool:
+    """Return whether a sensor, or the unit that is the meter, measures the sun."""
+    return bool(entry.data.get(CONF_SOLAR)) or _measured_by_unit(entry)
+
+
+def _next_action(home: Home) -> NextAction | None:
+    """Return the first change that any unit expects."""
+    if home.decision is None:
+        return None
+    return min(
+        (unit.next_action for unit in home.decision.units.values() if unit.next_action),
+        key=lambda action: action.time_s,
+        default=None,
+    )
+
+
+def _next_action_kind(home: Home) -> str | None:
+    action = _next_action(home)
+    return action.kind if action else None
+
+
+def _next_action_time(home: Home) -> datetime | None:
+    action = _next_action(home)
+    if action is None:
+        return None
+    return dt_util.utc_from_timestamp(round(action.time_s / 60.0) * 60.0)
+
+
+def _savings_day(home: Home) -> datetime | None:
+    """Return the local midnight from which the day's savings count."""
+    day = home.persisted.ledger.day
+    date = dt_util.parse_date(day) if day else None
+    return dt_util.start_of_local_day(date) if date else None
+
+
+def _status(unit: LeafToHomeUnitEntity) -> str | None:
+    if not unit.reachable:
+        # The engine goes by the last reading until that is too old.
+        return UnitStatus.UNREACHABLE
+    return unit.decision.status if unit.decision else None
+
+
+def _reason_numbers(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
+    if (decision := unit.decision) is None:
+        return {}
+    return {key: round(value, 3) for key, value in decision.reason.values.items()}
+
+
+def _outcome_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
+    if (outcome := unit.unit.worker.outcome) is None:
+        return {}
+    return {"power": _rounded(outcome.power_w), "detail": outcome.detail}
+
+
+HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
+    HomeSensorDescription(
+        key="grid_power",
+        translation_key="grid_power",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.grid_w),
+    ),
+    HomeSensorDescription(
+        key="load_power",
+        translation_key="load_power",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.load_w),
+    ),
+    HomeSensorDescription(
+        key="solar_power",
+        translation_key="solar_power",
+        device_class=SensorDeviceClass.POWER,
+        has_fn=_has_solar,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.solar_w),
+    ),
+    HomeSensorDescription(
+        key="import_price",
+        translation_key="import_price",
+        native_unit_of_measurement="{currency}/kWh",
+        significance=PRICE,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.import_price, 5),
+    ),
+    HomeSensorDescription(
+        key="export_price",
+        translation_key="export_price",
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement="{currency}/kWh",
+        significance=PRICE,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.export_price, 5),
+    ),
+    HomeSensorDescription(
+        key="window_average",
+        translation_key="window_average",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=MEAN_POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.window_average_w),
+    ),
+    HomeSensorDescription(
+        key="window_left",
+        translation_key="window_left",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=MEAN_POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.window_left_w),
+    ),
+    HomeSensorDescription(
+        key="month_peak",
+        translation_key="month_peak",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=MEAN_POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_decided(lambda decision: decision.month_peak_w),
+    ),
+    HomeSensorDescription(
+        key="next_action",
+        translation_key="next_action",
+        device_class=SensorDeviceClass.ENUM,
+        options=[item.value for item in IntentKind],
+        significance=TEXT,
+        value_fn=_next_action_kind,
+    ),
+    HomeSensorDescription(
+        key="next_action_time",
+        translation_key="next_action_time",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        significance=TEXT,
+        value_fn=_next_action_time,
+    ),
+    HomeSensorDescription(
+        key="savings_today_on_arrival",
+        translation_key="savings_today_on_arrival",
+        device_class=SensorDeviceClass.MONETARY,
+        last_reset_fn=_savings_day,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        value_fn=lambda home: _rounded(home.savings.against_arrival_today, 4),
+    ),
+    HomeSensorDescription(
+        key="savings_today_smart",
+        translation_key="savings_today_smart",
+        device_class=SensorDeviceClass.MONETARY,
+        last_reset_fn=_savings_day,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        value_fn=lambda home: _rounded(home.savings.against_smart_today, 4),
+    ),
+    HomeSensorDescription(
+        key="savings_total_on_arrival",
+        translation_key="savings_total_on_arrival",
+        device_class=SensorDeviceClass.MONETARY,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        value_fn=lambda home: _rounded(home.savings.against_arrival, 4),
+    ),
+    HomeSensorDescription(
+        key="savings_total_smart",
+        translation_key="savings_total_smart",
+        device_class=SensorDeviceClass.MONETARY,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        value_fn=lambda home: _rounded(home.savings.against_smart, 4),
+    ),
+    HomeSensorDescription(
+        key="grid_import_energy",
+        translation_key="grid_import_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        enabled_fn=_measured_by_unit,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        value_fn=_total(lambda state: state.import_kwh),
+    ),
+    HomeSensorDescription(
+        key="grid_export_energy",
+        translation_key="grid_export_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        enabled_fn=_measured_by_unit,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        value_fn=_total(lambda state: state.export_kwh),
+    ),
+    HomeSensorDescription(
+        key="solar_energy",
+        translation_key="solar_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        enabled_fn=_measured_by_unit,
+        has_fn=_has_solar,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        value_fn=_total(lambda state: state.solar_kwh),
+    ),
+)
+
+UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
+    UnitSensorDescription(
+        key="soc",
+        translation_key="soc",
+        device_class=SensorDeviceClass.BATTERY,
+        measured=True,
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SOC,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=_unit_decided(lambda decision: decision.soc_percent, 1),
+    ),
+    UnitSensorDescription(
+        key="stored_energy",
+        translation_key="stored_energy",
+        device_class=SensorDeviceClass.ENERGY_STORAGE,
+        measured=True,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=_unit_decided(lambda decision: decision.stored_kwh, 2),
+    ),
+    UnitSensorDescription(
+        key="energy_above_reserve",
+        translation_key="energy_above_reserve",
+        device_class=SensorDeviceClass.ENERGY_STORAGE,
+        measured=True,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=_unit_decided(lambda decision: decision.above_reserve_kwh, 2),
+    ),
+    UnitSensorDescription(
+        key="power",
+        translation_key="power",
+        device_class=SensorDeviceClass.POWER,
+        measured=True,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_read(lambda reading: reading.power_w),
+    ),
+    UnitSensorDescription(
+        key="energy_charged",
+        translation_key="energy_charged",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        value_fn=_persisted(lambda state: state.charged_kwh),
+    ),
+    UnitSensorDescription(
+        key="energy_discharged",
+        translation_key="energy_discharged",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        value_fn=_persisted(lambda state: state.discharged_kwh),
+    ),
+    UnitSensorDescription(
+        key="soh",
+        translation_key="soh",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        measured=True,
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SOC,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=_read(lambda reading: reading.soh_percent, 2),
+    ),
+    UnitSensorDescription(
+        key="status",
+        translation_key="status",
+        device_class=SensorDeviceClass.ENUM,
+        options=[item.value for item in UnitStatus],
+        significance=TEXT,
+        value_fn=_status,
+    ),
+    UnitSensorDescription(
+        key="setpoint",
+        translation_key="setpoint",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_unit_decided(
+            lambda decision: decision.setpoint.power_w if decision.setpoint else None
+        ),
+    ),
+    UnitSensorDescription(
+        key="reason",
+        translation_key="reason",
+        attributes_fn=_reason_numbers,
+        device_class=SensorDeviceClass.ENUM,
+        options=[item.value for item in ReasonCode],
+        significance=TEXT,
+        value_fn=lambda unit: unit.decision.reason.code if unit.decision else None,
+    ),
+    UnitSensorDescription(
+        key="outcome",
+        translation_key="outcome",
+        attributes_fn=_outcome_details,
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=[item.value for item in OutcomeKind],
+        significance=TEXT,
+        value_fn=lambda unit: (
+            unit.unit.worker.outcome.kind if unit.unit.worker.outcome else None
+        ),
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: LeafToHomeConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the sensors of a home and its units."""
+    async_add_entities(
+        HomeSensor(entry=entry, description=description)
+        for description in HOME_DESCRIPTIONS
+        if description.has_fn(entry)
+    )
+    for unit in entry.runtime_data.units.values():
+        async_add_entities(
+            (
+                UnitSensor(entry=entry, unit=unit, description=description)
+                for description in UNIT_DESCRIPTIONS
+            ),
+            config_subentry_id=unit.subentry_id,
+        )
+
+
+class HomeSensor(LeafToHomeHomeEntity, SensorEntity):
+    """A sensor of the home."""
+
+    entity_description: HomeSensorDescription
+
+    def __init__(
+        self, *, entry: LeafToHomeConfigEntry, description: HomeSensorDescription
+    ) -> None:
+        """Initialize the sensor."""
+        super().__init__(entry=entry, description=description)
+        self._significance = description.significance
+        if description.enabled_fn is not None:
+            self._attr_entity_registry_enabled_default = description.enabled_fn(entry)
+        if unit := description.native_unit_of_measurement:
+            self._attr_native_unit_of_measurement = unit.format(
+                currency=self.home.hass.config.currency
+            )
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        """Return the value of the sensor."""
+        return self.entity_description.value_fn(self.home)
+
+    @property
+    @override
+    def last_reset(self) -> datetime | None:
+        """Return when the total was last 0."""
+        if (last_reset_fn := self.entity_description.last_reset_fn) is None:
+            return None
+        return last_reset_fn(self.home)
+
+    @override
+    def _judged_value(self) -> StateType | datetime:
+        return self.native_value
+
+
+class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
+    """A sensor of a unit."""
+
+    entity_description: UnitSensorDescription
+
+    # They change with nearly every step and belong to the moment.
+    _unrecorded_attributes = frozenset({MATCH_ALL})
+
+    def __init__(
+        self,
+        *,
+        entry: LeafToHomeConfigEntry,
+        unit: UnitRuntime,
+        description: UnitSensorDescription,
+    ) -> None:
+        """Initialize the sensor."""
+        super().__init__(entry=entry, unit=unit, description=description)
+        self._significance = description.significance
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the value still says anything."""
+        return self.reachable or not self.entity_description.measured
+
+    @property
+    @override
+    def native_value(self) -> StateType:
+        """Return the value of the sensor."""
+        return self.entity_description.value_fn(self)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return the numbers that go with the value."""
+        if (attributes_fn := self.entity_description.attributes_fn) is None:
+            return None
+        return attributes_fn(self)
+
+    @override
+    def _judged_value(self) -> StateType:
+        return self.native_value
