@@ -19,6 +19,7 @@ import time
 
 from .demo_home import (
     CHEAP,
+    DASHBOARD,
     DEAR,
     DOMAIN,
     HOME,
@@ -97,7 +98,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _prepare(folder: Path, port: int) -> None:
+def prepare(folder: Path, port: int) -> None:
+    """Write a configuration that runs this checkout's integration."""
     (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=port))
     (folder / "custom_components").mkdir()
     (folder / "custom_components" / DOMAIN).symlink_to(
@@ -110,7 +112,7 @@ async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
     port = free_port(wanted_port)
     if port != wanted_port:
         print(f"==> Port {wanted_port} is taken, taking {port}")
-    _prepare(folder, port)
+    prepare(folder, port)
     print("==> Starting Home Assistant")
     async with RunningHomeAssistant(folder, port) as running:
         # A second SIGINT still ends the program; the first lets it shut down.
@@ -121,14 +123,14 @@ async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
         now = datetime.now().astimezone()
-        found = await _set_up(running, now)
+        found = await set_up(running, now)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if check:
             return await _check(running, found)
         print(
-            f"    Open   {running.url}/lovelace/house\n"
+            f"    Open   {running.url}/{DASHBOARD}\n"
             f"    User   {USERNAME}\n"
-            f"    Word   {PASSWORD}\n\n"
+            f"    Password {PASSWORD}\n\n"
             f"The evening peak begins at {evening_begins(now):%H:%M}: a kWh costs "
             f"{DEAR} then, {CHEAP} before.\n"
             "Watch the LEAF stop charging and carry the house. Ctrl-C ends the demo."
@@ -142,9 +144,27 @@ async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
     return 0
 
 
-async def _set_up(running: RunningHomeAssistant, now: datetime) -> Entities:
+async def set_up(running: RunningHomeAssistant, now: datetime) -> Entities:
     """Onboard, set the home up by its own flow, switch it on, lay the dashboard."""
     await running.onboard(name=HOME, country="DE", currency="EUR", zone=_zone(now))
+    # A changed port is taken back after five minutes unless it is confirmed.
+    if (await running.call("http/config"))["pending"]:
+        await running.call("http/config/promote")
+    for issue in (await running.call("repairs/list_issues"))["issues"]:
+        if issue["domain"] == "http":
+            # That the port is in the file is not the visitor's business.
+            await running.call(
+                "repairs/ignore_issue",
+                domain="http",
+                issue_id=issue["issue_id"],
+                ignore=True,
+            )
+    # What the first run adds by itself would only ask the internet in vain.
+    for entry in await running.call("config_entries/get"):
+        if entry["domain"] in ("google_translate", "met", "radio_browser"):
+            await running.delete(
+                f"/api/config/config_entries/entry/{entry['entry_id']}"
+            )
     await running.flow("/api/config/config_entries/flow", DOMAIN, setup_answers(now))
     found = Entities(await running.call("config/entity_registry/list"))
     # The step from observing to acting is the owner's one choice.
@@ -154,7 +174,20 @@ async def _set_up(running: RunningHomeAssistant, now: datetime) -> Entities:
         entity_id=found.home("select", "mode"),
         option="automatic",
     )
-    await running.call("lovelace/config/save", config=dashboard(found))
+    await running.call(
+        "lovelace/dashboards/create",
+        url_path=DASHBOARD,
+        title=HOME,
+        icon="mdi:home-lightning-bolt",
+        show_in_sidebar=True,
+        require_admin=False,
+    )
+    await running.call(
+        "lovelace/config/save", url_path=DASHBOARD, config=dashboard(found)
+    )
+    await running.call(
+        "frontend/set_system_data", key="core", value={"default_panel": DASHBOARD}
+    )
     await running.call("energy/save_prefs", **energy_preferences(found))
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 DOMAIN = "leaf_to_home"
 HOME = "Demo house"
 LEAF = "LEAF"
+DASHBOARD = "demo-house"
 CHEAP, DEAR, EXPORT = 0.12, 0.36, 0.07
 # How long the evening lasts once it has begun.
 EVENING = timedelta(hours=5)
@@ -151,15 +152,15 @@ def dashboard(found: Entities) -> dict[str, Any]:
                                 unit("sensor", "soc"),
                                 {"green": 50, "yellow": 30, "red": 0},
                             ),
-                            _tile(unit("sensor", "status")),
-                            _tile(unit("sensor", "power")),
-                            _tile(unit("sensor", "reason")),
-                            _tile(home("sensor", "load_power")),
-                            _tile(home("sensor", "grid_power")),
-                            _tile(home("sensor", "solar_power")),
-                            _tile(home("sensor", "import_price")),
-                            _tile(home("sensor", "next_action")),
-                            _tile(home("sensor", "next_action_time")),
+                            _tile(unit("sensor", "status"), "LEAF"),
+                            _tile(unit("sensor", "power"), "Power"),
+                            _tile(unit("sensor", "reason"), "Why"),
+                            _tile(home("sensor", "load_power"), "House load"),
+                            _tile(home("sensor", "grid_power"), "Grid"),
+                            _tile(home("sensor", "solar_power"), "Sun"),
+                            _tile(home("sensor", "import_price"), "Price"),
+                            _tile(home("sensor", "next_action"), "Next"),
+                            _tile(home("sensor", "next_action_time"), "When"),
                         ],
                     ),
                     _section(
@@ -174,21 +175,27 @@ def dashboard(found: Entities) -> dict[str, Any]:
                                     home("sensor", "grid_power"),
                                 ],
                             },
-                            _tile(home("sensor", "savings_today_on_arrival")),
-                            _tile(home("sensor", "savings_today_smart")),
+                            _tile(
+                                home("sensor", "savings_today_on_arrival"),
+                                "Saved, on arrival",
+                            ),
+                            _tile(
+                                home("sensor", "savings_today_smart"),
+                                "Saved, smart only",
+                            ),
                         ],
                     ),
                     _section(
                         "What you can change",
                         [
-                            _tile(home("select", "mode")),
-                            _tile(unit("select", "mode")),
-                            _tile(unit("number", "reserve")),
-                            _tile(unit("switch", "ready_by")),
-                            _tile(unit("time", "ready_by_time")),
-                            _tile(unit("number", "ready_by_soc")),
-                            _tile(unit("button", "charge_now")),
-                            _tile(unit("switch", "grid")),
+                            _tile(home("select", "mode"), "House"),
+                            _tile(unit("select", "mode"), "LEAF"),
+                            _tile(unit("number", "reserve"), "Reserve"),
+                            _tile(unit("switch", "ready_by"), "Ready by"),
+                            _tile(unit("time", "ready_by_time"), "Ready at"),
+                            _tile(unit("number", "ready_by_soc"), "Ready with"),
+                            _tile(unit("button", "charge_now"), "Charge now"),
+                            _tile(unit("switch", "grid"), "Mains"),
                         ],
                     ),
                 ],
@@ -204,8 +211,8 @@ def _section(title: str, cards: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _tile(entity_id: str) -> dict[str, Any]:
-    return {"type": "tile", "entity": entity_id}
+def _tile(entity_id: str, name: str) -> dict[str, Any]:
+    return {"type": "tile", "entity": entity_id, "name": name}
 
 
 def _gauge(entity_id: str, severity: dict[str, int]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
+import os
 from pathlib import Path
 import signal
 import socket
@@ -15,10 +17,19 @@ USERNAME = "leaf"
 PASSWORD = "leaf-to-home"
 CLIENT_ID_PATH = "/"
 START_TIMEOUT_S = 90.0
+STAND_INS = Path(__file__).parent / "stand_ins"
 
 
 class DemoError(Exception):
     """What failed, in words for the person at the terminal."""
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment with the stand-ins last, behind the real libraries."""
+    if find_spec("pymicro_vad") and find_spec("pyspeex_noise"):
+        return dict(os.environ)
+    paths = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(STAND_INS)]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def free_port(wanted: int) -> int:
@@ -59,6 +70,7 @@ class RunningHomeAssistant:
                 "--skip-pip",
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
+                env=_environment(),
             )
         finally:
             log.close()
@@ -85,6 +97,12 @@ class RunningHomeAssistant:
     async def __aexit__(self, *_: object) -> None:
         """Stop it."""
         await self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        assert self._process
+        return self._process.pid
 
     @property
     def log_path(self) -> Path:
@@ -147,13 +165,7 @@ class RunningHomeAssistant:
             },
         ) as response:
             token = (await response.json())["access_token"]
-        self._session.headers["Authorization"] = f"Bearer {token}"
-        self._socket = await self._session.ws_connect("/api/websocket")
-        await self._socket.receive_json()
-        await self._socket.send_json({"type": "auth", "access_token": token})
-        answer = await self._socket.receive_json()
-        if answer["type"] != "auth_ok":
-            raise DemoError(f"Home Assistant refused the login: {answer}")
+        await self.connect(token)
         await self.call(
             "config/core/update",
             country=country,
@@ -172,6 +184,25 @@ class RunningHomeAssistant:
             },
         )
 
+    async def connect(self, token: str) -> None:
+        """Log in with an access token."""
+        assert self._session
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._socket = await self._session.ws_connect("/api/websocket")
+        await self._socket.receive_json()
+        await self._socket.send_json({"type": "auth", "access_token": token})
+        answer = await self._socket.receive_json()
+        if answer["type"] != "auth_ok":
+            raise DemoError(f"Home Assistant refused the login: {answer}")
+
+    async def long_lived_token(self, name: str) -> str:
+        """Return a token that outlives this run."""
+        return str(
+            await self.call(
+                "auth/long_lived_access_token", client_name=name, lifespan=1
+            )
+        )
+
     async def post(self, path: str, data: Mapping[str, Any]) -> Any:
         """Post JSON and return the answer."""
         assert self._session
@@ -180,6 +211,13 @@ class RunningHomeAssistant:
             if response.status >= 300:
                 raise DemoError(f"{path} answered {response.status}: {body}")
             return await response.json() if body else None
+
+    async def delete(self, path: str) -> None:
+        """Delete what is at a path."""
+        assert self._session
+        async with self._session.delete(path) as response:
+            if response.status >= 300:
+                raise DemoError(f"{path} answered {response.status}")
 
     async def call(self, kind: str, **data: Any) -> Any:
         """Send one websocket command and return its result."""

@@ -1,0 +1,1 @@
+"""Modules that are put on the path of the demo's Home Assistant."""
