@@ -56,6 +56,9 @@ class RunningHomeAssistant:
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._message_id = 0
+        # The first-run interface is there as long as nobody has used it.
+        onboarded = (config / ".storage" / "onboarding").exists()
+        self._sign_of_life = "/manifest.json" if onboarded else "/api/onboarding"
 
     async def __aenter__(self) -> Self:
         """Start it and wait until it answers."""
@@ -117,7 +120,7 @@ class RunningHomeAssistant:
     async def _answers(self) -> bool:
         assert self._session
         with suppress(aiohttp.ClientError):
-            async with self._session.get("/api/onboarding") as response:
+            async with self._session.get(self._sign_of_life) as response:
                 return response.status == 200
         return False
 
