@@ -1,0 +1,1 @@
+"""Tests of LEAF to Home."""
