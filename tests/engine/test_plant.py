@@ -177,9 +177,9 @@ def test_a_full_and_an_empty_battery_lower_the_mean(dt_s: float) -> None:
     assert status(plant) is UnitStatus.IDLE
     assert plant.advance(dt_s, 500.0).unit_w == -10.0
 
-    plant = Plant(REAL, stored_kwh=empty_kwh + 0.001)
+    plant = Plant(REAL, stored_kwh=empty_kwh + 0.2)
     plant.command(6000.0, 0.0)
-    for _ in range(60):
+    for _ in range(200):
         plant.advance(dt_s, 9000.0)
     assert plant.stored_kwh == pytest.approx(empty_kwh)
     assert plant.advance(dt_s, 9000.0).unit_w == -10.0
@@ -400,3 +400,14 @@ def test_energy_always_balances(
     reading = plant.reading()
     assert reading.charged_kwh == pytest.approx(charged, abs=1e-9)
     assert reading.discharged_kwh == pytest.approx(discharged, abs=1e-9)
+
+
+def test_what_is_left_below_the_curves_own_loss_stays_in_the_battery() -> None:
+    """So little is left that running the station alone would take more than it."""
+    spec = replace(IDEAL, standby_w=10.0)
+    floor_kwh = spec.capacity_kwh * 0.1
+    plant = Plant(spec, stored_kwh=floor_kwh + 0.01)
+    plant.command(3000.0, 0.0)
+    step = plant.advance(3600.0, 5000.0)
+    assert step.unit_w == -10.0
+    assert step.stored_kwh == floor_kwh + 0.01

@@ -381,9 +381,11 @@ class Plant:
             room_kwh = max(0.0, state.stored_kwh - self._min_kwh)
             drain_kwh = -spec.stored_w(mean_w) * hours
             if drain_kwh > room_kwh:
-                mean_w = spec.discharge_w_for(room_kwh / hours) or standby_w
+                mean_w = spec.discharge_w_for(room_kwh / hours)
                 state.power_w = 0.0
                 drain_kwh = room_kwh
+                if mean_w <= 0.0:
+                    mean_w, drain_kwh = standby_w, 0.0
             state.stored_kwh -= drain_kwh
         elif mean_w < standby_w:
             room_kwh = max(0.0, self._max_kwh - state.stored_kwh)
