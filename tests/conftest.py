@@ -10,6 +10,8 @@ import sys
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfPower
+from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -18,8 +20,6 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.leaf_to_home.const import DOMAIN, SUBENTRY_UNIT
 from custom_components.leaf_to_home.home import Home
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfPower
-from homeassistant.core import HomeAssistant
 from tests import recording
 
 __all__ = ["custom_components"]

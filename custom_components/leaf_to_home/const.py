@@ -41,3 +41,15 @@ GRID_UNIT: Final = "unit"
 
 PUBLISH_INTERVAL: Final = timedelta(seconds=10)
 SAVE_INTERVAL: Final = timedelta(seconds=60)
+
+DEFAULT_VOLTAGE: Final = 230.0
+DEFAULT_WINDOW_MIN: Final = 30
+
+# subentry.data of a simulated unit
+CONF_DEAD_TIME: Final = "dead_time_s"
+CONF_EVENING_PEAK: Final = "evening_peak"  # local clock, "HH:MM:SS"
+CONF_SEED: Final = "seed"
+CONF_SOLAR_PEAK: Final = "solar_peak_w"
+CONF_TRIPS: Final = "trips"  # none | commuter
+TRIPS_COMMUTER: Final = "commuter"
+TRIPS_NONE: Final = "none"

@@ -1,0 +1,415 @@
+"""The running home: collects what is measured, lets the engine decide, passes it on."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.util import dt as dt_util
+
+from .const import LOGGER, SAVE_INTERVAL
+from .coordinator import UnitCoordinator
+from .engine.battery import UnitSpec
+from .engine.model import Decision, Guard, HomeMode, Site, UnitMode
+from .engine.outage import may_park
+from .engine.savings import Savings, savings
+from .engine.state import HomeState
+from .engine.step import step
+from .health import HomeHealth
+from .inputs import collect
+from .leaving import async_leave
+from .publisher import Publisher
+from .saver import Saver, worth_saving
+from .sources.meters import Meters
+from .store import HomeStore
+from .units.base import Unit, UnitInfo
+from .worker import UnitWorker
+
+# Ageing, windows and prices go on when no sample comes.
+TICK: Final = timedelta(seconds=5)
+# A faster meter is heard this often.
+STEP_GAP_S: Final = 0.5
+
+type LeafToHomeConfigEntry = ConfigEntry[HomeRuntime]
+
+
+@dataclass(kw_only=True, slots=True)
+class UnitRuntime:
+    """One unit with everything that runs for it."""
+
+    subentry_id: str
+    name: str
+    spec: UnitSpec
+    unit: Unit
+    coordinator: UnitCoordinator
+    worker: UnitWorker
+    info: UnitInfo | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class HomeRuntime:
+    """What a loaded config entry carries."""
+
+    home: Home
+    units: dict[str, UnitRuntime]
+
+
+class Home:
+    """One home and its units.
+
+    Nothing here decides: `step` does, on the latest samples and readings.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: LeafToHomeConfigEntry,
+        *,
+        site: Site,
+        meters: Meters,
+        store: HomeStore,
+        state: HomeState,
+        health: HomeHealth,
+    ) -> None:
+        self.hass = hass
+        self.entry = entry
+        self.site = site
+        self.state = state
+        self.decision: Decision | None = None
+        self.units: dict[str, UnitRuntime] = {}
+        self._meters = meters
+        self._health = health
+        self._saver = Saver(
+            hass,
+            store,
+            state=state,
+            snapshot=self._snapshot,
+            units=lambda: [runtime.unit for runtime in self.units.values()],
+        )
+        self._shown = Publisher()
+        self._fast = Publisher()
+        self._stopped = False
+        self._failed = False
+        self._grid_s: float | None = None
+        self._meter_id: str | None = None
+        self._stepped_s = 0.0
+        self._stops: list[CALLBACK_TYPE] = []
+        self._pending_step: CALLBACK_TYPE | None = None
+
+    @property
+    def persisted(self) -> HomeState:
+        """Return the state as it stands on disk; totals are shown from it."""
+        return self._saver.persisted
+
+    @property
+    def savings(self) -> Savings:
+        """Return the savings so far, as they stand on disk."""
+        return savings(self.persisted)
+
+    def add_unit(
+        self,
+        subentry_id: str,
+        *,
+        name: str,
+        spec: UnitSpec,
+        unit: Unit,
+        on_info: Callable[[UnitRuntime], None],
+    ) -> None:
+        """Take a unit in, before the home starts; `on_info`: it said what it is."""
+
+        @callback
+        def learnt(info: UnitInfo) -> None:
+            runtime.info = info
+            on_info(runtime)
+
+        runtime = UnitRuntime(
+            subentry_id=subentry_id,
+            name=name,
+            spec=spec,
+            unit=unit,
+            coordinator=UnitCoordinator(
+                self.hass, self.entry, unit=unit, name=name, on_info=learnt
+            ),
+            worker=UnitWorker(
+                unit=unit,
+                name=name,
+                may_write=lambda park: self._may_write(runtime, park=park),
+                on_outcome=self._show,
+            ),
+        )
+        self.units[subentry_id] = runtime
+
+    async def async_start(self) -> None:
+        """Listen, read every unit once, decide for the first time, then keep going."""
+        self._stops.append(
+            self._meters.async_start(on_grid=self._grid_heard, on_mains=self.async_step)
+        )
+        for runtime in self.units.values():
+            self._stops.append(
+                runtime.coordinator.async_add_listener(self._unit_listener(runtime))
+            )
+        await asyncio.gather(
+            *(runtime.coordinator.async_start() for runtime in self.units.values())
+        )
+        for runtime in self.units.values():
+            runtime.worker.async_start(self.hass)
+        self.async_step()
+        self._stops += [
+            async_track_time_interval(
+                self.hass, self._tick, TICK, cancel_on_shutdown=True
+            ),
+            async_track_time_interval(
+                self.hass, self._save_tick, SAVE_INTERVAL, cancel_on_shutdown=True
+            ),
+            # Stopping Home Assistant unloads nothing.
+            self.hass.async_add_shutdown_job(HassJob(self.async_stop)),
+        ]
+
+    async def async_stop(self) -> None:
+        """Decide nothing more and leave every unit, idle where that is allowed."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._cancel_pending_step()
+        while self._stops:
+            self._stops.pop()()
+        await asyncio.gather(
+            *(
+                async_leave(runtime, partial(self._should_park, runtime))
+                for runtime in self.units.values()
+            )
+        )
+        await self.async_save_now()
+
+    @callback
+    def async_subscribe(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call back when something is worth showing."""
+        return self._shown.async_subscribe(listener)
+
+    @callback
+    def async_subscribe_fast(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call back after every step."""
+        return self._fast.async_subscribe(listener)
+
+    @callback
+    def async_change_home(self, **changes: Any) -> None:
+        """Change settings of the home, and act on it at once."""
+        self.state = self.state.copy()
+        self.state.settings = replace(self.state.settings, **changes)
+        self.async_step()
+        self._saver.async_request()
+
+    @callback
+    def async_change_unit(self, subentry_id: str, **changes: Any) -> None:
+        """Change settings of a unit, and act on it at once."""
+        self.state = self.state.copy()
+        unit = self.state.units[subentry_id]
+        unit.settings = replace(unit.settings, **changes)
+        self.async_step()
+        self._saver.async_request()
+
+    async def async_save_now(self) -> None:
+        """Write the state; only what is on disk counts as persisted."""
+        await self._saver.async_save_now()
+
+    @callback
+    def async_step(self) -> None:
+        """Let the engine decide on what is known now."""
+        if self._stopped:
+            return
+        self._cancel_pending_step()
+        now_s = dt_util.utcnow().timestamp()
+        self._stepped_s = now_s
+        before = self.state
+        inputs = collect(self.site, self._meters, self.units, self._meter_id, now_s)
+        self._grid_s = inputs.grid.time_s if inputs.grid else None
+        try:
+            self.state, self.decision = step(before, inputs, now_s)
+        except Exception:  # noqa: BLE001
+            # Without a decision nobody may feed a watchdog with an old one.
+            if not self._failed:
+                LOGGER.exception("%s: no decision could be made", self.entry.title)
+            self._failed = True
+            for runtime in self.units.values():
+                runtime.worker.async_set(None)
+            return
+        self._failed = False
+        self._pass_on(self.decision)
+        self._health.async_check(self._meters, inputs, self.state, now_s)
+        if worth_saving(before, self.state, self.site.tariff, now_s):
+            self._saver.async_request()
+        self._fast.async_publish()
+        self._show()
+
+    @callback
+    def _pass_on(self, decision: Decision) -> None:
+        """Give each worker what its unit is to do."""
+        for key, unit in decision.units.items():
+            worker = self.units[key].worker
+            if unit.park and unit.send:
+                worker.async_park()
+            elif unit.setpoint is not None and unit.send:
+                worker.async_set(unit.setpoint)
+            elif not worker.parking or self._commands(key):
+                # Only a safe stop that is under way outlasts the silence.
+                worker.async_set(None)
+
+    def _commands(self, key: str) -> bool:
+        """Return whether the modes let the unit be commanded at all."""
+        return (
+            self.state.settings.mode not in (HomeMode.OBSERVE, HomeMode.OFF)
+            and self.state.units[key].settings.mode is not UnitMode.OFF
+        )
+
+    def _may_write(self, runtime: UnitRuntime, *, park: bool) -> bool:
+        """Return whether the unit may be written to at this very moment."""
+        mains = self._meters.mains
+        if (
+            self._stopped
+            or runtime.coordinator.data is None
+            or (mains is not None and mains.present is False)
+            or self._islanding()
+        ):
+            return False
+        if park:
+            return may_park(self.state, dt_util.utcnow().timestamp())
+        return self.state.guard is Guard.CLEAR
+
+    def _islanding(self) -> bool:
+        """Return whether a unit says right now that it carries the house."""
+        readings = [runtime.coordinator.data for runtime in self.units.values()]
+        return any(reading.islanding for reading in readings if reading is not None)
+
+    def _should_park(self, runtime: UnitRuntime) -> bool:
+        unit = self.state.units[runtime.subentry_id]
+        observing = self.state.settings.mode is HomeMode.OBSERVE
+        standing = unit.told if observing else not unit.parked
+        return (
+            (standing or runtime.worker.parking)
+            and runtime.coordinator.data is not None
+            and runtime.coordinator.last_update_success
+            and not self._islanding()
+            and may_park(self.state, dt_util.utcnow().timestamp())
+        )
+
+    def _unit_listener(self, runtime: UnitRuntime) -> Callable[[], None]:
+        """Return what is called with each reading of a unit, and when it is lost."""
+        reached = True
+        island: bool | None = None
+
+        @callback
+        def heard() -> None:
+            nonlocal reached, island
+            was_reached, was_island = reached, island
+            reached = runtime.coordinator.last_update_success
+            if reached and not was_reached:
+                runtime.worker.async_forget()
+            reading = runtime.coordinator.data
+            if reading is not None:
+                island = reading.islanding
+            if reached is not was_reached or island is not was_island:
+                self._take_meter(runtime)
+                self.async_step()
+            elif self._take_meter(runtime):
+                self._grid_heard()
+
+        return heard
+
+    @callback
+    def _take_meter(self, runtime: UnitRuntime) -> bool:
+        """Take the grid power that a unit measures; the first one is the meter."""
+        meter = self._meters.unit_meter
+        if meter is None:
+            return False
+        coordinator = runtime.coordinator
+        reading = coordinator.data if coordinator.last_update_success else None
+        if (
+            self._meter_id is None
+            and reading is not None
+            and reading.grid_w is not None
+        ):
+            self._meter_id = runtime.subentry_id
+        if self._meter_id != runtime.subentry_id:
+            return False
+        meter.take(reading)
+        return True
+
+    @callback
+    def _grid_heard(self) -> None:
+        sample = self._meters.grid.sample(dt_util.utcnow().timestamp())
+        if sample is None:
+            if self._grid_s is not None:
+                self.async_step()
+        elif self._grid_s is None or sample.time_s > self._grid_s:
+            self._step_soon()
+
+    @callback
+    def _step_soon(self) -> None:
+        """Step now, or as soon as the last step is old enough."""
+        since_s = dt_util.utcnow().timestamp() - self._stepped_s
+        if not 0.0 <= since_s < STEP_GAP_S:
+            self.async_step()
+        elif self._pending_step is None:
+
+            @callback
+            def due(_now: datetime) -> None:
+                self._pending_step = None
+                self.async_step()
+
+            self._pending_step = async_call_later(
+                self.hass, STEP_GAP_S - since_s, HassJob(due, cancel_on_shutdown=True)
+            )
+
+    @callback
+    def _cancel_pending_step(self) -> None:
+        if self._pending_step is not None:
+            self._pending_step()
+            self._pending_step = None
+
+    @callback
+    def _tick(self, _now: datetime) -> None:
+        now_s = dt_util.utcnow().timestamp()
+        for runtime in self.units.values():
+            runtime.coordinator.async_check_age(now_s)
+        self.async_step()
+
+    @callback
+    def _save_tick(self, _now: datetime) -> None:
+        self._saver.async_request()
+
+    def _snapshot(self) -> tuple[HomeState, Mapping[str, float]]:
+        state = self.state.copy()
+        for key, runtime in self.units.items():
+            if runtime.worker.parking:
+                # Ordered is not done: after a restart it is ordered again.
+                state.units[key].parked = False
+                state.units[key].told = True
+        return state, self._meters.intervals()
+
+    @callback
+    def _show(self) -> None:
+        self._shown.async_offer(self._urgent(), dt_util.utcnow().timestamp())
+
+    def _urgent(self) -> object:
+        """Return what is shown without delay when it changes."""
+        decided = self.decision.units if self.decision else {}
+        return (
+            self.state.guard,
+            self.state.settings,
+            [
+                (
+                    unit.status,
+                    self.state.units[key].settings,
+                    self.units[key].coordinator.last_update_success,
+                    outcome.kind
+                    if (outcome := self.units[key].worker.outcome)
+                    else None,
+                )
+                for key, unit in decided.items()
+            ],
+        )

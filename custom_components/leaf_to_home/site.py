@@ -1,0 +1,108 @@
+"""What the config entry says of contract and hardware, in the engine's words."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryError
+
+from .const import (
+    CONF_CAPACITY,
+    CONF_EXPORT_LIMIT,
+    CONF_EXPORT_ONLY_WITHOUT_SOLAR,
+    CONF_MAIN_LIMIT,
+    CONF_PHASES,
+    CONF_PRESET,
+    CONF_SOH,
+    CONF_SPEC,
+    CONF_TARIFF,
+    CONF_WINDOW,
+    DEFAULT_VOLTAGE,
+    DEFAULT_WINDOW_MIN,
+    DOMAIN,
+)
+from .engine.battery import UnitSpec
+from .engine.formats import FormatError, parse_unit
+from .engine.model import CapacityTariff, Site
+from .engine.tariff import TariffError, parse_tariff
+
+# Two ways to say what a conversion loses; one stands for the other.
+LOSS_FORMS: Final = {"efficiency", "loss"}
+
+
+def build_site(
+    hass: HomeAssistant, data: Mapping[str, Any], options: Mapping[str, Any]
+) -> Site:
+    """Return the home's contract; raise ConfigEntryError for a tariff that is none."""
+    try:
+        tariff = parse_tariff(
+            options[CONF_TARIFF],
+            timezone=hass.config.time_zone,
+            currency=hass.config.currency,
+        )
+    except TariffError as err:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="tariff_invalid",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    window_min = int(options.get(CONF_WINDOW, DEFAULT_WINDOW_MIN))
+    capacity = options.get(CONF_CAPACITY)
+    main_limit_w, phase_limit_w = main_limits_w(
+        options.get(CONF_MAIN_LIMIT), len(data.get(CONF_PHASES, ()))
+    )
+    return Site(
+        tariff=tariff,
+        main_limit_w=main_limit_w,
+        phase_limit_w=phase_limit_w,
+        window_min=window_min,
+        capacity=CapacityTariff(
+            price_per_kw_month=capacity["price_per_kw_month"],
+            window_min=window_min,
+            free_kw=capacity.get("free_kw", 0.0),
+            peaks_averaged=int(capacity.get("peaks_averaged", 1)),
+        )
+        if capacity
+        else None,
+        battery_export_limit_w=options.get(CONF_EXPORT_LIMIT, 0.0),
+        export_only_without_solar=options.get(CONF_EXPORT_ONLY_WITHOUT_SOLAR, False),
+    )
+
+
+def main_limits_w(
+    limit: Mapping[str, Any] | None, phases: int
+) -> tuple[float | None, float | None]:
+    """Return the limit of the whole home and of one phase or leg, in W.
+
+    Amperes hold for each phase. Without phase sensors the home counts as one phase: a
+    balance between phases that nobody measures cannot be relied on.
+    """
+    if limit is None:
+        return None, None
+    value = float(limit["value"])
+    if limit["unit"] == "W":
+        return value, None
+    phase_w = value * float(limit.get("voltage", DEFAULT_VOLTAGE))
+    return phase_w * max(1, phases), phase_w if phases else None
+
+
+def build_spec(
+    presets: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any], name: str
+) -> UnitSpec:
+    """Return a unit's hardware; raise ConfigEntryError for what cannot be."""
+    preset = data.get(CONF_PRESET)
+    own = data.get(CONF_SPEC, {})
+    try:
+        fields = dict(presets[preset]) if preset is not None else {}
+        if own.keys() & LOSS_FORMS:
+            fields = {key: fields[key] for key in fields.keys() - LOSS_FORMS}
+        fields |= own
+        if CONF_SOH in data:
+            fields[CONF_SOH] = data[CONF_SOH]
+        return parse_unit(fields, name)
+    except (FormatError, KeyError) as err:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="unit_invalid",
+            translation_placeholders={"unit": name, "error": str(err)},
+        ) from err
