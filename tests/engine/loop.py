@@ -1,13 +1,10 @@
-"""A closed loop of the real engine and the plant, second by second."""
+"""A closed loop of the real engine and the plant, tick by tick."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from custom_components.leaf_to_home.engine.battery import (
-    LossCurve,
-    UnitKind,
-    UnitSpec,
-)
+from custom_components.leaf_to_home.engine.battery import LossCurve, UnitKind, UnitSpec
 from custom_components.leaf_to_home.engine.model import (
     Capabilities,
     Decision,
@@ -27,7 +24,7 @@ from custom_components.leaf_to_home.engine.state import (
     first_settings,
 )
 from custom_components.leaf_to_home.engine.step import step
-from custom_components.leaf_to_home.engine.tariff import Tariff
+from custom_components.leaf_to_home.engine.tariff import Tariff, parse_tariff
 
 # 2026-11-23 18:00 in UTC, a Monday evening.
 START_S = 1_795_456_800.0
@@ -53,7 +50,7 @@ LEAF = UnitSpec(
 
 @dataclass(kw_only=True)
 class Row:
-    """What was true in one second, and what was decided at its start."""
+    """What was true in one tick, and what was decided at its start."""
 
     time_s: float
     load_w: float
@@ -61,96 +58,224 @@ class Row:
     grid_w: float
     soc_percent: float
     decision: Decision
+    powers_w: dict[str, float]
 
     @property
     def command_w(self) -> float | None:
         """Return the set-point that was handed out, None where there was silence."""
-        unit = self.decision.units["leaf"]
+        return self.command_of("leaf")
+
+    def command_of(self, key: str) -> float | None:
+        """Return the set-point that a unit was handed."""
+        unit = self.decision.units[key]
         return unit.setpoint.power_w if unit.setpoint and unit.send else None
+
+
+class Late:
+    """Hands readings on late, with their true times or with the time of arrival."""
+
+    def __init__(self, lag_s: float, *, stamped: bool = True) -> None:
+        self._lag_s = lag_s
+        self._stamped = stamped
+        self._waiting: deque[Reading] = deque()
+
+    def __call__(self, reading: Reading) -> Reading:
+        """Take the reading of now and return the one that has arrived."""
+        self._waiting.append(reading)
+        while (
+            len(self._waiting) > 1
+            and self._waiting[1].time_s <= reading.time_s - self._lag_s
+        ):
+            self._waiting.popleft()
+        arrived = self._waiting[0]
+        return arrived if self._stamped else replace(arrived, time_s=reading.time_s)
 
 
 @dataclass(kw_only=True)
 class Loop:
-    """One home with one unit, run second by second."""
+    """One home, run tick by tick; its first unit is the "leaf".
+
+    `spec` is what the engine believes of the unit, `truth` what it is. `more` are other
+    units. `adjust` may change the inputs of a step, `reading` those of the leaf.
+    """
 
     site: Site
     spec: UnitSpec = LEAF
+    truth: UnitSpec | None = None
+    more: dict[str, UnitSpec] = field(default_factory=dict)
     dead_time_s: float = 5.0
     mode: HomeMode = HomeMode.AUTOMATIC
     plan: Intent | None = None
+    import_limit_w: float | None = None
     grid_fails: Callable[[float], bool] = lambda _: False
     reading: Callable[[Reading], Reading | None] = lambda reading: reading
     mains: Callable[[float], bool | None] = lambda _: None
     noise_w: Callable[[float], float] = lambda _: 0.0
+    adjust: Callable[[Inputs], Inputs] = lambda inputs: inputs
     meter_s: float = 1.0
+    tick_s: float = 1.0
     state: HomeState = field(init=False)
-    plant: Plant = field(init=False)
+    plants: dict[str, Plant] = field(init=False)
     rows: list[Row] = field(default_factory=list)
     _grid: Sample | None = None
 
     def __post_init__(self) -> None:
-        """Bring the home to life with its unit plugged in."""
-        self.plant = Plant(self.spec, time_s=START_S, dead_time_s=self.dead_time_s)
+        """Bring the home to life with its units plugged in."""
+        self.specs = {"leaf": self.spec, **self.more}
+        true_specs = self.specs | {"leaf": self.truth or self.spec}
+        self.plants = {
+            key: Plant(spec, time_s=START_S, dead_time_s=self.dead_time_s)
+            for key, spec in true_specs.items()
+        }
         self.state = HomeState(
-            settings=HomeSettings(mode=self.mode),
-            units={"leaf": UnitState(settings=first_settings(self.spec))},
+            settings=HomeSettings(mode=self.mode, import_limit_w=self.import_limit_w),
+            units={
+                key: UnitState(settings=first_settings(spec))
+                for key, spec in self.specs.items()
+            },
         )
 
+    @property
+    def plant(self) -> Plant:
+        """Return the leaf's plant."""
+        return self.plants["leaf"]
+
+    @property
+    def leaf(self) -> UnitState:
+        """Return what the engine remembers of the leaf."""
+        return self.state.units["leaf"]
+
     def change(self, **settings: object) -> None:
-        """Change the unit's settings as the user would."""
-        unit = self.state.units["leaf"]
-        unit.settings = replace(unit.settings, **settings)  # type: ignore[arg-type]
+        """Change the leaf's settings as the user would."""
+        self.leaf.settings = replace(
+            self.leaf.settings,
+            **settings,  # type: ignore[arg-type]
+        )
+
+    def change_home(self, **settings: object) -> None:
+        """Change the home's settings as the user would."""
+        self.state.settings = replace(
+            self.state.settings,
+            **settings,  # type: ignore[arg-type]
+        )
+
+    def inputs(self, since_s: float) -> Inputs:
+        """Return what a step may know now."""
+        readings: dict[str, Reading | None] = {
+            key: plant.reading(max_age_s=max(60.0, 3.0 * self.tick_s))
+            for key, plant in self.plants.items()
+        }
+        leaf = readings["leaf"]
+        assert leaf is not None
+        readings["leaf"] = self.reading(leaf)
+        return self.adjust(
+            Inputs(
+                site=self.site,
+                units={
+                    key: UnitInputs(
+                        spec=spec,
+                        capabilities=Capabilities(dead_time_s=self.dead_time_s),
+                        reading=readings[key],
+                        plan=self.plan,
+                    )
+                    for key, spec in self.specs.items()
+                },
+                grid=self._grid,
+                mains=self.mains(since_s),
+                interval_s=max(self.tick_s, self.meter_s),
+            )
+        )
 
     def run(
         self,
-        seconds: int,
+        seconds: float,
         load: Callable[[float], float],
         solar: Callable[[float], float] = lambda _: 0.0,
     ) -> list[Row]:
         """Run on for a time; `load` and `solar` get seconds since the start."""
         begin = len(self.rows)
-        for _ in range(seconds):
+        for _ in range(round(seconds / self.tick_s)):
             now_s = self.plant.time_s
             since_s = now_s - START_S
-            load_w, solar_w = load(since_s), solar(since_s)
-            measured_w = load_w - solar_w - self.plant.power_w + self.noise_w(since_s)
+            net_w = load(since_s) - solar(since_s)
             if not self.grid_fails(since_s) and since_s % self.meter_s == 0.0:
-                self._grid = Sample(value=measured_w, time_s=now_s)
-            self.state, decision = step(
-                self.state,
-                Inputs(
-                    site=self.site,
-                    units={
-                        "leaf": UnitInputs(
-                            spec=self.spec,
-                            capabilities=Capabilities(dead_time_s=self.dead_time_s),
-                            reading=self.reading(self.plant.reading()),
-                            plan=self.plan,
-                        )
-                    },
-                    grid=self._grid,
-                    mains=self.mains(since_s),
-                    interval_s=1.0,
-                ),
-                now_s,
-            )
-            unit = decision.units["leaf"]
+                units_w = sum(plant.power_w for plant in self.plants.values())
+                self._grid = Sample(
+                    value=net_w - units_w + self.noise_w(since_s),
+                    time_s=now_s,
+                    max_age_s=max(30.0, 3.0 * self.meter_s, 3.0 * self.tick_s),
+                )
+            self.state, decision = step(self.state, self.inputs(since_s), now_s)
+            self._carry_out(decision, now_s)
+            self.rows.append(self._advance(since_s, load(since_s), net_w, decision))
+        return self.rows[begin:]
+
+    def _carry_out(self, decision: Decision, now_s: float) -> None:
+        for key, unit in decision.units.items():
+            plant = self.plants[key]
+            power_w = None
             if unit.setpoint is not None and unit.send:
                 power_w = unit.setpoint.power_w
-                if power_w != self.plant.commanded_w:
-                    self.plant.command(power_w, now_s)
-            result = self.plant.advance(1.0, load_w, solar_w)
-            self.rows.append(
-                Row(
-                    time_s=since_s,
-                    load_w=load_w,
-                    unit_w=result.unit_w,
-                    grid_w=result.grid_w,
-                    soc_percent=self.plant.soc_percent,
-                    decision=decision,
-                )
+            elif unit.park:
+                power_w = 0.0
+            if power_w is not None and power_w != plant.commanded_w:
+                plant.command(power_w, now_s)
+
+    def _advance(
+        self, since_s: float, load_w: float, net_w: float, decision: Decision
+    ) -> Row:
+        powers_w: dict[str, float] = {}
+        for key, plant in self.plants.items():
+            others_w = sum(
+                powers_w.get(other, each.power_w)
+                for other, each in self.plants.items()
+                if other != key
             )
-        return self.rows[begin:]
+            powers_w[key] = plant.advance(self.tick_s, net_w - others_w).unit_w
+        lost = self.plant.grid_lost
+        return Row(
+            time_s=since_s,
+            load_w=load_w,
+            unit_w=powers_w["leaf"],
+            grid_w=0.0 if lost else net_w - sum(powers_w.values()),
+            soc_percent=self.plant.soc_percent,
+            decision=decision,
+            powers_w=powers_w,
+        )
+
+
+def commands(rows: list[Row], key: str = "leaf") -> list[tuple[float, float]]:
+    """Return each new command as (time, W); a repeated one is none."""
+    result: list[tuple[float, float]] = []
+    for row in rows:
+        power_w = row.command_of(key)
+        if power_w is not None and (not result or result[-1][1] != power_w):
+            result.append((row.time_s, power_w))
+    return result
+
+
+def starts_s(rows: list[Row], key: str = "leaf") -> list[float]:
+    """Return when a unit was told to begin from nothing."""
+    begun: list[float] = []
+    before_w = 0.0
+    for time_s, power_w in commands(rows, key):
+        if power_w != 0.0 and before_w == 0.0:
+            begun.append(time_s)
+        before_w = power_w
+    return begun
+
+
+def reversals_s(rows: list[Row], key: str = "leaf") -> list[float]:
+    """Return when a unit was told to go the other way."""
+    turned: list[float] = []
+    way = 0
+    for time_s, power_w in commands(rows, key):
+        if power_w == 0.0:
+            continue
+        if way != 0 and (power_w > 0.0) is not (way > 0):
+            turned.append(time_s)
+        way = 1 if power_w > 0.0 else -1
+    return turned
 
 
 def dear_site(**limits: object) -> Site:
@@ -163,21 +288,15 @@ def site_with(tariff: Tariff, **limits: object) -> Site:
     return Site(tariff=tariff, **limits)  # type: ignore[arg-type]
 
 
-def _evening_peak() -> Tariff:
-    from custom_components.leaf_to_home.engine.tariff import parse_tariff
-
-    return parse_tariff(
-        {
-            "currency": "EUR",
-            "timezone": "UTC",
-            "import": {
-                "bands": [
-                    {"price": 0.10, "from": "23:00", "to": "07:00"},
-                    {"price": 0.40, "from": "07:00", "to": "23:00"},
-                ]
-            },
-        }
-    )
-
-
-EVENING_PEAK = _evening_peak()
+EVENING_PEAK = parse_tariff(
+    {
+        "currency": "EUR",
+        "timezone": "UTC",
+        "import": {
+            "bands": [
+                {"price": 0.10, "from": "23:00", "to": "07:00"},
+                {"price": 0.40, "from": "07:00", "to": "23:00"},
+            ]
+        },
+    }
+)

@@ -102,9 +102,10 @@ class UnitSpec:
             return 0.0
         if a == 0.0:
             return -c / b
-        # Charging: past the top of the parabola more power stores less, so its top
-        # is the best there is.
-        root = max(0.0, b * b - 4.0 * a * c)
+        root = b * b - 4.0 * a * c
+        if root < 0.0:
+            # Past the top of the parabola more power stores less: the top is the best.
+            return -b / (2.0 * a)
         return float(-2.0 * c / (b + root**0.5))
 
     def round_trip(self, charge_w: float, discharge_w: float) -> float:

@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass, replace
 
-from .control import Wish
+from .control import (
+    DEADBAND_W,
+    LEAST_START_W,
+    START_GAP_S,
+    TARGET_IMPORT_W,
+    Wish,
+    target_import_w,
+)
 from .limits import main_room_w
 from .model import Inputs, Reason, ReasonCode, UnitInputs
 from .policy import Choice, charge_ceiling_w, discharge_ceiling_w
-from .soc import soc_known, soc_percent
+from .soc import EXACT_PERCENT, soc_known, soc_percent
 from .state import UnitState
 
 # A unit that stopped at the reserve discharges again this far above it, and one that is
@@ -20,21 +27,28 @@ class Room:
 
     `draw_w` is the home's import without this unit and those after it; None where it is
     not known. `worst_draw_w` stands in for it. `charging_w` is what units before take,
-    `allowed_w` the import that the demand window still bears.
+    `more_w` how much more than they do now, `allowed_w` the import that the demand
+    window still bears.
     """
 
     now_s: float
     draw_w: float | None
     worst_draw_w: float | None
     charging_w: float
+    more_w: float
     allowed_w: float | None
 
 
-def ceiling_percent(unit: UnitState, choice: Choice) -> float:
+def ceiling_percent(unit: UnitState, known: UnitInputs, choice: Choice) -> float:
     """Return up to which state of charge the unit is filled."""
-    ceiling = unit.settings.max_soc_percent
+    most = known.spec.max_soc_percent
+    ceiling = min(unit.settings.max_soc_percent, most)
     if choice.for_departure:
-        ceiling = max(ceiling, choice.intent.reason.values.get("soc_percent", 0.0))
+        # One reported step more, as what is asked for is read off a report.
+        asked = choice.intent.reason.values["soc_percent"]
+        return max(ceiling, min(most, asked + known.spec.soc_step_percent))
+    if choice.by_user and unit.settings.until_soc_percent is not None:
+        return min(ceiling, unit.settings.until_soc_percent)
     return ceiling
 
 
@@ -42,6 +56,14 @@ def floor_percent(unit: UnitState, known: UnitInputs) -> float:
     """Return where discharging stops: one reported step is kept above the reserve."""
     floor = max(unit.settings.reserve_percent, known.spec.min_soc_percent)
     return floor + known.spec.soc_step_percent
+
+
+def above_allowed(power_w: float, room: Room) -> bool:
+    """Return whether with a unit at `power_w` the demand window will be missed."""
+    if room.allowed_w is None or room.draw_w is None:
+        return False
+    import_w = room.draw_w + room.charging_w - power_w
+    return import_w > max(room.allowed_w, TARGET_IMPORT_W) + DEADBAND_W
 
 
 def bound(
@@ -81,9 +103,9 @@ def _hard(
     wanted = _main(wanted, unit, known, inputs, room)
     standing_s = inputs.interval_s + known.capabilities.dead_time_s
     if wanted.power_w > 0.0:
-        return _discharge(wanted, unit, known, standing_s, inputs.interval_s)
+        return _discharge(wanted, choice, unit, known, standing_s, means=inputs.means)
     if wanted.power_w < 0.0:
-        return _charge(wanted, choice, unit, known, standing_s)
+        return _charge(wanted, choice, unit, known, standing_s, means=inputs.means)
     return wanted
 
 
@@ -105,7 +127,7 @@ def _soft(
     if room_w >= 0.0:
         power_w = -room_w if room_w > known.spec.min_power_w else 0.0
         return Wish(power_w=power_w, reason=reason)
-    return Wish(power_w=_carry(-room_w, unit, known), reason=reason)
+    return Wish(power_w=_carry(-room_w, room.draw_w, unit, known), reason=reason)
 
 
 def _main(
@@ -115,30 +137,44 @@ def _main(
     draw_w = room.worst_draw_w if room.draw_w is None else room.draw_w
     if draw_w is not None:
         draw_w += room.charging_w
-    room_w = main_room_w(inputs, draw_w, unit.power_w or 0.0, room.now_s)
-    if room_w is None or wanted.power_w >= -room_w:
+    room_w = main_room_w(inputs, draw_w, unit.assumed_w + room.more_w, room.now_s)
+    if room_w is None:
+        return wanted
+    over_w = -room_w
+    if unit.helps and room.now_s - (unit.started_s or 0.0) < START_GAP_S:
+        # A load that comes and goes about the limit must not wear the relay.
+        over_w = max(over_w, LEAST_START_W)
+    if wanted.power_w >= over_w:
         return wanted
     reason = Reason(code=ReasonCode.MAIN_LIMIT, values={"room_w": room_w})
-    if room_w >= 0.0:
-        power_w = -room_w if room_w > known.spec.min_power_w else 0.0
+    if over_w <= 0.0:
+        power_w = over_w if -over_w > known.spec.min_power_w else 0.0
         return Wish(power_w=power_w, reason=reason, firm=power_w == 0.0)
     if room.draw_w is None:
         # What is only remembered stops a charge; it does not start a discharge.
         return Wish(power_w=max(0.0, wanted.power_w), reason=reason, firm=True)
-    return Wish(power_w=_carry(-room_w, unit, known), reason=reason, firm=True)
+    power_w = _carry(over_w, room.draw_w, unit, known)
+    return Wish(power_w=power_w, reason=reason, firm=True)
 
 
-def _carry(over_w: float, unit: UnitState, known: UnitInputs) -> float:
-    ceiling_w = discharge_ceiling_w(known, unit.settings)
-    return min(max(over_w, known.spec.min_power_w), ceiling_w)
+def _carry(over_w: float, draw_w: float, unit: UnitState, known: UnitInputs) -> float:
+    """Return the discharge that takes `over_w` off the grid, exporting nothing."""
+    spec = known.spec
+    most_w = min(
+        discharge_ceiling_w(known, unit.settings), draw_w - target_import_w(spec, 0.0)
+    )
+    power_w = min(max(over_w, spec.min_power_w), most_w)
+    return power_w if power_w >= spec.min_power_w else 0.0
 
 
 def _discharge(
     wanted: Wish,
+    choice: Choice,
     unit: UnitState,
     known: UnitInputs,
     standing_s: float,
-    interval_s: float,
+    *,
+    means: bool,
 ) -> Wish:
     """Keep the reserve, with hysteresis, and the unit's own power."""
     spec = known.spec
@@ -146,7 +182,7 @@ def _discharge(
     floor = floor_percent(unit, known)
     if soc <= floor:
         unit.below_reserve = True
-    elif soc >= max(floor, unit.settings.reserve_percent + RESUME_PERCENT):
+    elif soc >= floor + RESUME_PERCENT:
         unit.below_reserve = False
     if unit.below_reserve:
         values = {"reserve_percent": floor, "soc_percent": soc}
@@ -155,26 +191,36 @@ def _discharge(
     if (unit.command_w or 0.0) <= 0.0 and not soc_known(unit, spec):
         return Wish(power_w=0.0, reason=Reason(code=ReasonCode.SOC_UNKNOWN))
     left_kwh = (unit.stored_kwh or 0.0) - spec.capacity_kwh * floor / 100.0
+    left_kwh = min(left_kwh, choice.spare_kwh)
     lasting_w = spec.discharge_w_for(left_kwh * 3.6e6 / standing_s)
     power_w = min(wanted.power_w, discharge_ceiling_w(known, unit.settings), lasting_w)
-    if power_w < spec.min_power_w and interval_s < 60.0:
+    if power_w < spec.min_power_w and not means:
         power_w = 0.0
     return replace(wanted, power_w=power_w)
 
 
 def _charge(
-    wanted: Wish, choice: Choice, unit: UnitState, known: UnitInputs, standing_s: float
+    wanted: Wish,
+    choice: Choice,
+    unit: UnitState,
+    known: UnitInputs,
+    standing_s: float,
+    *,
+    means: bool,
 ) -> Wish:
     """Keep the highest state of charge, with hysteresis, and the unit's own power."""
     spec = known.spec
     soc = soc_percent(unit, spec) or 0.0
-    ceiling = ceiling_percent(unit, choice)
+    ceiling = ceiling_percent(unit, known, choice)
     charging = (unit.command_w or 0.0) < 0.0
-    resume = 0.0 if charging or choice.for_departure else RESUME_PERCENT
-    if soc >= ceiling - resume:
+    at_once = charging or choice.for_departure or choice.by_user
+    if soc >= ceiling - (EXACT_PERCENT if at_once else RESUME_PERCENT):
         values = {"max_soc_percent": ceiling, "soc_percent": soc}
         return Wish(power_w=0.0, reason=Reason(code=ReasonCode.FULL, values=values))
     room_kwh = spec.capacity_kwh * ceiling / 100.0 - (unit.stored_kwh or 0.0)
     filling_w = spec.charge_w_for(room_kwh * 3.6e6 / standing_s)
+    if not means:
+        # The last bit is taken at the least power that the unit can.
+        filling_w = max(filling_w, spec.min_power_w)
     power_w = max(wanted.power_w, -charge_ceiling_w(known, unit.settings), -filling_w)
     return replace(wanted, power_w=power_w)

@@ -1,16 +1,17 @@
 """Meet an intent with the live measurement, without hunting.
 
 The loop corrects on what the house draws without the unit, which is known whenever grid
-and unit were measured together: it needs no integrator, and a correction under way does
-not disturb the next one. Where the two were not measured together it waits until the
-last command has settled.
+and unit were both measured while the unit stood still: it needs no integrator. While a
+unit is on its way from one command to the next, two meters never show the same moment
+of it: then its command stays, but for taking back what is certainly too much.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from .battery import UnitSpec
-from .model import Capabilities, Intent, IntentKind, Reason, ReasonCode
+from .model import Capabilities, Intent, IntentKind, Reason, ReasonCode, UnitInputs
 from .state import UnitState
 
 # Import aimed at while covering without export, W; the station's own minimum plus this
@@ -19,10 +20,10 @@ TARGET_IMPORT_W = 60.0
 OVER_MIN_IMPORT_W = 10.0
 # Left to the grid while absorbing, so that the noise of the sun buys nothing.
 TARGET_EXPORT_W = 30.0
+# A reading may come this much later than it says.
+LATE_S = 10.0
 # A correction smaller than this is not worth a write.
 DEADBAND_W = 40.0
-# Grid and unit samples closer than this were measured together.
-TOGETHER_S = 1.5
 # A unit is not started for less than this, nor for a wish shorter than START_AFTER_S.
 LEAST_START_W = 100.0
 START_AFTER_S = 20.0
@@ -36,34 +37,49 @@ RUNNING_TOLERANCE = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """A power with its reason; `firm` is exempt from the dwell times."""
+    """A power with its reason.
+
+    `firm` is exempt from the dwell times; `urgent` does not wait to see whether the
+    wish lasts, and may be one reversal more within the hour.
+    """
 
     power_w: float
     reason: Reason
     firm: bool = False
+    urgent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
     """What the loop knows of this moment.
 
-    `draw_w` is the import that the home would have without units that cover; None where
-    grid and unit were not measured together. `export_w` is the allowed battery export.
+    `draw_w` is the import that the home would have without units that cover; None while
+    a unit is on its way, when `assumed_draw_w` takes it for as far as it can be.
+    `charging_w` is what other units take, `export_w` the battery export still allowed.
     """
 
     now_s: float
-    interval_s: float
+    means: bool
     draw_w: float | None
+    assumed_draw_w: float | None
     grid_w: float | None
+    charging_w: float
     export_w: float
     import_price: float | None
 
 
-def target_import_w(spec: UnitSpec, export_w: float) -> float:
+def target_import_w(spec: UnitSpec, export_w: float, *, means: bool = False) -> float:
     """Return the grid power to aim at while covering, W."""
+    if means:
+        return spec.min_import_w if export_w < spec.min_import_w else 0.0
     if export_w > TARGET_IMPORT_W:
         return 0.0
     return max(TARGET_IMPORT_W, spec.min_import_w + OVER_MIN_IMPORT_W)
+
+
+def target_export_w(*, means: bool) -> float:
+    """Return what is left to the grid while absorbing, W."""
+    return 0.0 if means else TARGET_EXPORT_W
 
 
 def wish(
@@ -78,9 +94,7 @@ def wish(
     if intent.kind is IntentKind.HOLD:
         return Wish(power_w=0.0, reason=intent.reason)
     if moment.draw_w is None:
-        return Wish(
-            power_w=unit.command_w or 0.0, reason=Reason(code=ReasonCode.SETTLING)
-        )
+        return _on_its_way(intent, unit, spec, moment)
     if intent.kind is IntentKind.EXPORT:
         # What the house takes does not count as export.
         ceiling_w = max(0.0, moment.draw_w) + moment.export_w
@@ -89,15 +103,29 @@ def wish(
         covered = _cover(intent, unit, spec, moment)
         if covered.power_w > 0.0 or not intent.absorb_surplus:
             return covered
-        absorbed = _absorb(intent, unit, spec, moment.draw_w)
+        absorbed = _absorb(intent, unit, spec, moment)
         return absorbed if absorbed.power_w < 0.0 else covered
-    return _absorb(intent, unit, spec, moment.draw_w)
+    return _absorb(intent, unit, spec, moment)
+
+
+def _on_its_way(
+    intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment
+) -> Wish:
+    """Keep the command until the unit has followed it, unless it is surely too much."""
+    command_w = unit.command_w or 0.0
+    if command_w != 0.0 and moment.assumed_draw_w is not None:
+        assumed = replace(moment, draw_w=moment.assumed_draw_w)
+        most = wish(intent, unit, spec, assumed)
+        if 0.0 <= most.power_w / command_w < 1.0:
+            return most
+    return Wish(power_w=command_w, reason=Reason(code=ReasonCode.SETTLING))
 
 
 def _cover(intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment) -> Wish:
     assert moment.draw_w is not None
     running = (unit.command_w or 0.0) > 0.0
-    wanted_w = moment.draw_w - target_import_w(spec, moment.export_w)
+    aim_w = target_import_w(spec, moment.export_w, means=moment.means)
+    wanted_w = moment.draw_w - aim_w
     least_w = spec.min_power_w
     if running and moment.draw_w + moment.export_w >= least_w > wanted_w:
         # Staying at the least power still exports nothing, and spares a start.
@@ -120,9 +148,11 @@ def _cover(intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment) -> W
     return Wish(power_w=power_w, reason=intent.reason)
 
 
-def _absorb(intent: Intent, unit: UnitState, spec: UnitSpec, draw_w: float) -> Wish:
+def _absorb(intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment) -> Wish:
+    assert moment.draw_w is not None
+    draw_w = moment.draw_w + moment.charging_w
     running = (unit.command_w or 0.0) < 0.0
-    surplus_w = -draw_w - TARGET_EXPORT_W
+    surplus_w = -draw_w - target_export_w(means=moment.means)
     least_w = spec.min_power_w
     if running and -draw_w >= least_w > surplus_w:
         surplus_w = least_w
@@ -163,11 +193,29 @@ def settled(
     )
 
 
-def ramp_s(spec: UnitSpec) -> float:
-    """Return how long the unit takes from one end of its power to the other, s."""
+def follow(unit: UnitState, power_w: float, *, still: bool) -> None:
+    """Take in a measured power, of a unit that stands still or is on its way."""
+    if still:
+        unit.least_w = unit.most_w = power_w
+    else:
+        unit.least_w = min(unit.least_w, power_w)
+        unit.most_w = max(unit.most_w, power_w)
+
+
+def assume(unit: UnitState, spec: UnitSpec, power_w: float, age_s: float) -> None:
+    """Assume the unit as far as its command can have brought it since a reading."""
+    far_w = unit.least_w if (unit.command_w or 0.0) < 0.0 else unit.most_w
+    unit.assumed_w = _within_reach(far_w, spec, power_w, age_s)
+
+
+def _within_reach(
+    far_w: float, spec: UnitSpec, power_w: float, seconds: float
+) -> float:
+    """Return how far towards `far_w` the unit can have ramped from `power_w`."""
     if spec.ramp_w_per_s <= 0.0:
-        return 0.0
-    return (spec.max_charge_w + spec.max_discharge_w) / spec.ramp_w_per_s
+        return far_w
+    reach_w = spec.ramp_w_per_s * (LATE_S + seconds)
+    return min(max(far_w, power_w - reach_w), power_w + reach_w)
 
 
 def steady(
@@ -190,8 +238,9 @@ def steady(
     else:
         unit.wanted_since_s = None
 
+    wanted = _no_further(wanted, command_w, moment)
     if not wanted.firm:
-        blocked = _dwell(wanted.power_w, command_w, unit, moment)
+        blocked = _dwell(wanted, command_w, unit, moment)
         if blocked is not None:
             return Wish(power_w=0.0, reason=Reason(code=blocked))
 
@@ -203,45 +252,51 @@ def steady(
         or command_w == 0.0
     ):
         return wanted
-    same_way = wanted.power_w * command_w > 0.0
-    # Less discharge while the meter exports, or less charge while it is over: at once.
-    relieving = (
-        same_way
+    if wanted.power_w * command_w < 0.0:
+        return wanted
+    deadband_w = 0.0 if moment.means else DEADBAND_W
+    if abs(wanted.power_w - command_w) <= deadband_w:
+        return Wish(power_w=command_w, reason=wanted.reason)
+    # Less discharge while the meter exports, or less charge: at once.
+    relieving = command_w < wanted.power_w < 0.0 or (
+        command_w > wanted.power_w > 0.0
         and moment.grid_w is not None
-        and (
-            (command_w > wanted.power_w > 0.0 and moment.grid_w < -moment.export_w)
-            or (0.0 > wanted.power_w > command_w)
-        )
+        and moment.grid_w < -moment.export_w - deadband_w
     )
-    if same_way and not relieving:
-        if not settled(unit, capabilities, now_s):
-            return Wish(power_w=command_w, reason=wanted.reason)
-        deadband_w = DEADBAND_W if moment.interval_s < 60.0 else 0.0
-        if abs(wanted.power_w - command_w) <= deadband_w:
-            return Wish(power_w=command_w, reason=wanted.reason)
+    if not relieving and not settled(unit, capabilities, now_s):
+        return Wish(power_w=command_w, reason=wanted.reason)
     return wanted
 
 
+def _no_further(wanted: Wish, command_w: float, moment: Moment) -> Wish:
+    """Return `wanted`, but no more than stands while the draw is not really known."""
+    if moment.draw_w is not None or moment.grid_w is None:
+        return wanted
+    least_w = -inf if command_w >= 0.0 else command_w
+    power_w = min(max(wanted.power_w, least_w), max(0.0, command_w))
+    return wanted if power_w == wanted.power_w else replace(wanted, power_w=power_w)
+
+
 def _dwell(
-    wanted_w: float, command_w: float, unit: UnitState, moment: Moment
+    wanted: Wish, command_w: float, unit: UnitState, moment: Moment
 ) -> ReasonCode | None:
     """Return why a start or a reversal has to wait, if it has to."""
-    if wanted_w == 0.0:
+    if wanted.power_w == 0.0:
         return None
     now_s = moment.now_s
-    direction = 1 if wanted_w > 0.0 else -1
+    direction = 1 if wanted.power_w > 0.0 else -1
     starting = command_w == 0.0
     reversing = unit.direction not in (0, direction)
     if starting:
         if unit.started_s is not None and now_s - unit.started_s < START_GAP_S:
             return ReasonCode.DWELL
         since_s = unit.wanted_since_s
-        patience_s = START_AFTER_S if moment.interval_s < START_AFTER_S else 0.0
-        if since_s is not None and now_s - since_s < patience_s:
+        patient = not wanted.urgent and not moment.means
+        if patient and since_s is not None and now_s - since_s < START_AFTER_S:
             return ReasonCode.DWELL
     if reversing:
         recent = [at_s for at_s in unit.reversals_s if now_s - at_s < 3600.0]
-        if len(recent) >= REVERSALS_AN_HOUR:
+        if len(recent) >= REVERSALS_AN_HOUR and not wanted.urgent:
             return ReasonCode.DWELL
         if recent and now_s - recent[-1] < REVERSAL_GAP_S:
             return ReasonCode.DWELL
@@ -250,13 +305,21 @@ def _dwell(
     return None
 
 
-def commanded(unit: UnitState, power_w: float, now_s: float) -> None:
-    """Remember a new command: its time, start and direction."""
+def commanded(
+    unit: UnitState, known: UnitInputs, power_w: float, now_s: float, *, told: bool
+) -> None:
+    """Remember a new command: its time, start, direction and when it is done.
+
+    `told` is false for a command that is only shown.
+    """
+    unit.told = told
     if unit.command_w == power_w:
         return
+    if told:
+        _send_off(unit, known, power_w, now_s)
     if power_w != 0.0:
         direction = 1 if power_w > 0.0 else -1
-        if not unit.command_w:
+        if not unit.command_w or direction != unit.direction:
             unit.started_s = now_s
         if direction != unit.direction:
             if unit.direction != 0:
@@ -268,3 +331,39 @@ def commanded(unit: UnitState, power_w: float, now_s: float) -> None:
             unit.direction_s = now_s
     unit.command_w = power_w
     unit.command_s = now_s
+
+
+def _send_off(unit: UnitState, known: UnitInputs, power_w: float, now_s: float) -> None:
+    """Take the unit for on its way to `power_w` until it must have got there."""
+    spec = known.spec
+    dead_s = known.capabilities.dead_time_s
+    power_now_w = unit.least_w if unit.power_w is None else unit.power_w
+    far_w = max(
+        abs(power_w - _within_reach(end_w, spec, power_now_w, dead_s))
+        for end_w in (unit.least_w, unit.most_w)
+    )
+    if far_w == 0.0:
+        return
+    begins_s = now_s + dead_s
+    if power_w != 0.0:
+        starting = power_w * (unit.command_w or 0.0) <= 0.0
+        started_s = now_s if starting else unit.started_s or 0.0
+        begins_s = max(begins_s, started_s + dead_s + spec.start_delay_s)
+    ramp_s = far_w / spec.ramp_w_per_s if spec.ramp_w_per_s > 0.0 else 0.0
+    unit.settled_s = begins_s + ramp_s
+    follow(unit, power_w, still=False)
+
+
+def forget(unit: UnitState) -> None:
+    """Remember no command: the unit does something else, or was never told."""
+    unit.command_w = None
+    unit.wanted_since_s = None
+    unit.told = False
+
+
+def begin_afresh(unit: UnitState) -> None:
+    """Let the next command wait for nothing that was before."""
+    unit.started_s = None
+    unit.direction = 0
+    unit.direction_s = None
+    unit.reversals_s = []

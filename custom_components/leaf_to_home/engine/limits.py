@@ -142,40 +142,50 @@ def remember_draw(state: HomeState, draw_w: float, now_s: float) -> None:
         del peaks[0]
 
 
-def worst_draw_w(state: HomeState) -> float | None:
-    """Return the highest draw of the last day, or None where nothing was seen."""
-    if not state.load_peaks_w:
+def worst_draw_w(state: HomeState, now_s: float) -> float | None:
+    """Return the highest draw of the last day, None until a day has been seen."""
+    peaks = state.load_peaks_w
+    if not peaks or int(now_s // 3600) - peaks[0][0] < PEAK_HOURS - 1:
         return None
     return max(draw_w for _, draw_w in state.load_peaks_w)
 
 
+def main_limit_w(site: Site) -> float | None:
+    """Return what the home may draw by its main limit, with a margin, W."""
+    if site.main_limit_w is None:
+        return None
+    return site.main_limit_w * (1.0 - MARGIN)
+
+
 def main_room_w(
-    inputs: Inputs, draw_w: float | None, units_w: float, now_s: float
+    inputs: Inputs, draw_w: float | None, unit_w: float, now_s: float
 ) -> float | None:
     """Return how much the units may charge within the main limit, W; None: no limit.
 
     `draw_w` is the import that the home would have without its units, measured or
-    remembered; `units_w` what they give now. Below 0, the house alone is above the
+    remembered; `unit_w` what the unit gives now. Below 0, the house alone is above the
     limit. Without any knowledge of the draw nothing may be charged.
     """
     site = inputs.site
     rooms: list[float] = []
-    if site.main_limit_w is not None:
-        limit_w = site.main_limit_w * (1.0 - MARGIN)
+    limit_w = main_limit_w(site)
+    if limit_w is not None:
         rooms.append(0.0 if draw_w is None else limit_w - draw_w)
-    if site.phase_limit_w is not None and inputs.phases:
-        phase_room_w = _phase_room_w(inputs.phases, site.phase_limit_w, now_s)
-        if phase_room_w is not None:
+    if site.phase_limit_w is not None:
+        limit_w = site.phase_limit_w * (1.0 - MARGIN)
+        fullest_w = _fullest_phase_w(inputs.phases, now_s)
+        if fullest_w is not None:
             # A unit may hang on the phase with the least room: what is free there,
-            # plus what the units draw already, is all that is certain.
-            rooms.append(phase_room_w - units_w)
+            # plus what the unit draws already, is all that is certain.
+            rooms.append(limit_w - fullest_w - unit_w)
+        else:
+            # Everything may be on one phase; but that is no reason to discharge.
+            rooms.append(0.0 if draw_w is None else max(0.0, limit_w - draw_w))
     return min(rooms) if rooms else None
 
 
-def _phase_room_w(
-    phases: tuple[Sample | None, ...], limit_w: float, now_s: float
-) -> float | None:
+def _fullest_phase_w(phases: tuple[Sample | None, ...], now_s: float) -> float | None:
     fresh = [phase.value for phase in phases if phase and phase.fresh(now_s)]
-    if len(fresh) < len(phases):
+    if not fresh or len(fresh) < len(phases):
         return None
-    return limit_w * (1.0 - MARGIN) - max(fresh)
+    return max(fresh)

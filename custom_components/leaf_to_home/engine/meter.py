@@ -3,19 +3,25 @@
 from dataclasses import dataclass
 import math
 
-from .control import TOGETHER_S, ramp_s
+from .control import LATE_S, assume, follow
 from .limits import remember_draw, track_window
-from .model import Inputs, UnitInputs
+from .model import Inputs, Reading, Sample, UnitInputs
 from .savings import settle
 from .soc import count
 from .state import HomeState, UnitState
 
 # A pause longer than this was a pause of ours: nothing is known of it.
 ASLEEP_S = 300.0
-# The surplus of the sun is remembered for about this long.
+# The surplus of the sun, and what was driven, are remembered for about this long.
 SURPLUS_FADE_S = 2.0 * 86400.0
 # Between two consistent measurements the load is shown for this long.
 LOAD_KEPT_S = 60.0
+# A unit whose power changed by more than this between two readings is on its way.
+MOVED_W = 100.0
+# A reading this far from the command may be late; only then it is believed.
+NEAR_SHARE = 0.03
+# A meter that says the very same while the units change by this much does not measure.
+FROZEN_W = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,15 +29,15 @@ class Picture:
     """The home at one moment; W, None where it is not known.
 
     `draw_w` is the import that the home would have without its units (load less solar
-    less other batteries), None where grid and units were not measured together.
-    `units_w` is what the units give, as far as they say.
+    less other batteries), None while a unit is on its way from one command to the next.
+    `assumed_draw_w` then takes each unit for as far on its way as it can be.
     """
 
     grid_w: float | None
     solar_w: float | None
     load_w: float | None
     draw_w: float | None
-    units_w: float
+    assumed_draw_w: float | None
 
 
 def account(state: HomeState, inputs: Inputs, now_s: float) -> None:
@@ -41,7 +47,7 @@ def account(state: HomeState, inputs: Inputs, now_s: float) -> None:
     if dt_s < 0.0 or dt_s > max(ASLEEP_S, 3.0 * inputs.interval_s):
         dt_s = 0.0
     flows = {
-        key: count(state.units[key], known.spec, known.reading, dt_s)
+        key: count(state.units[key], known.spec, _heard(known, now_s), dt_s)
         for key, known in inputs.units.items()
     }
     if before_s is None or dt_s <= 0.0:
@@ -50,7 +56,10 @@ def account(state: HomeState, inputs: Inputs, now_s: float) -> None:
     track_window(state, inputs.site, grid_w, before_s, now_s)
     if state.solar_w is not None:
         state.solar_kwh += state.solar_w * dt_s / 3.6e6
-    state.surplus_kwh *= math.exp(-dt_s / SURPLUS_FADE_S)
+    fade = math.exp(-dt_s / SURPLUS_FADE_S)
+    state.surplus_kwh *= fade
+    for key in inputs.units:
+        state.units[key].driven_kwh *= fade
     draw_w: float | None = None
     if grid_w is not None:
         if grid_w > 0.0:
@@ -59,7 +68,9 @@ def account(state: HomeState, inputs: Inputs, now_s: float) -> None:
             state.export_kwh -= grid_w * dt_s / 3.6e6
         units_kwh = sum(out_kwh - in_kwh for in_kwh, out_kwh in flows.values())
         draw_w = grid_w + units_kwh * 3.6e6 / dt_s
-        state.surplus_kwh += max(0.0, -draw_w) * dt_s / 3.6e6
+        if any(state.units[key].connected is not False for key in inputs.units):
+            # What no unit is there to take refills none.
+            state.surplus_kwh += max(0.0, -draw_w) * dt_s / 3.6e6
     settle(
         state,
         inputs.units,
@@ -76,24 +87,44 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
     grid = inputs.grid if inputs.grid and inputs.grid.fresh(now_s) else None
     solar = inputs.solar if inputs.solar and inputs.solar.fresh(now_s) else None
     other = inputs.other if inputs.other and inputs.other.fresh(now_s) else None
-    units_w = 0.0
-    together = grid is not None
-    complete = True
+    units_w = units_assumed_w = 0.0
+    still = complete = True
     for key, known in inputs.units.items():
         unit = state.units[key]
-        unit.power_w = _power(known, unit, now_s)
-        if unit.power_w is None:
+        before_w = unit.power_w
+        reading = _heard(known, now_s)
+        if reading is None:
             # A silent unit counts as part of the house.
+            unit.power_w = None
             complete = False
             continue
-        units_w += unit.power_w
-        if grid is not None and not _together(grid.time_s, known, unit):
-            together = False
+        power_w = reading.power_w
+        if power_w is None and reading.connected is False:
+            power_w = 0.0
+        unit.power_w = power_w
+        if power_w is None:
+            # It speaks, but not of its power: then it does what it was told.
+            complete = False
+            power_w = unit.told_w
+        at_s = reading.time_s if grid is None else min(grid.time_s, reading.time_s)
+        _see_move(unit, reading.time_s, before_w, power_w)
+        stands = _stands(unit, power_w, at_s)
+        follow(unit, power_w, still=stands)
+        still = still and stands
+        units_w += power_w
+        assume(unit, known.spec, power_w, now_s - reading.time_s)
+        units_assumed_w += unit.assumed_w
 
+    if grid is not None and _frozen(state, grid, units_w, still=still):
+        grid = None
     state.grid_w = None if grid is None else grid.value
+    if grid is not None:
+        state.blind_since_s = None
+    elif state.blind_since_s is None:
+        state.blind_since_s = now_s
     state.solar_w = None if solar is None else solar.value
     draw_w: float | None = None
-    if grid is not None and together:
+    if grid is not None and still:
         draw_w = grid.value + units_w
         remember_draw(state, draw_w, now_s)
         if (
@@ -116,25 +147,54 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
         solar_w=state.solar_w,
         load_w=state.load_w,
         draw_w=draw_w,
-        units_w=units_w,
+        assumed_draw_w=None if grid is None else grid.value + units_assumed_w,
     )
 
 
-def _power(known: UnitInputs, unit: UnitState, now_s: float) -> float | None:
+def _heard(known: UnitInputs, now_s: float) -> Reading | None:
+    """Return what the unit says, None where that is too old."""
     reading = known.reading
-    if reading is None or not reading.fresh(now_s):
-        return None
-    if reading.power_w is None and reading.connected is False:
-        return 0.0
-    return reading.power_w
+    return reading if reading is not None and reading.fresh(now_s) else None
 
 
-def _together(grid_s: float, known: UnitInputs, unit: UnitState) -> bool:
-    """Return whether grid and unit speak of the same moment, or of a settled one."""
-    reading = known.reading
-    if reading is None or abs(grid_s - reading.time_s) <= TOGETHER_S:
+def _frozen(state: HomeState, grid: Sample, units_w: float, *, still: bool) -> bool:
+    """Return whether the meter goes on to report, but not to measure.
+
+    Only a new report tells anything: one with the very same value, after the units have
+    moved and stand again.
+    """
+    if grid.value != state.heard_w:
+        state.heard_w = grid.value
+        state.changed_s = grid.time_s
+        state.heard_units_w = state.same_since_s = None
+    if state.heard_units_w is None:
+        state.heard_units_w = units_w if still else None
+    elif state.heard_s is not None and grid.time_s > state.heard_s:
+        if abs(units_w - state.heard_units_w) <= FROZEN_W:
+            state.same_since_s = None
+        elif state.same_since_s is None and still:
+            state.same_since_s = grid.time_s
+    state.heard_s = grid.time_s
+    return state.same_since_s is not None
+
+
+def _see_move(
+    unit: UnitState, time_s: float, before_w: float | None, power_w: float
+) -> None:
+    """Notice that the unit moves: by itself, or longer than it should."""
+    since_s = time_s - (unit.heard_s or 0.0)
+    unit.heard_s = time_s
+    if before_w is None or abs(power_w - before_w) <= MOVED_W:
+        return
+    # In readings that come quickly, the next one will differ as well.
+    until_s = time_s + since_s if since_s <= LATE_S else time_s
+    unit.settled_s = max(unit.settled_s or 0.0, until_s)
+
+
+def _stands(unit: UnitState, power_w: float, at_s: float) -> bool:
+    """Return whether a unit that reports `power_w` stood still at `at_s`."""
+    if unit.settled_s is None:
         return True
-    if unit.command_s is None:
-        return True
-    settled_s = unit.command_s + known.capabilities.dead_time_s + ramp_s(known.spec)
-    return min(grid_s, reading.time_s) >= settled_s
+    near_w = max(MOVED_W, NEAR_SHARE * abs(unit.told_w))
+    late = unit.told and abs(power_w - unit.told_w) > near_w
+    return at_s >= unit.settled_s + (LATE_S if late else 0.0)

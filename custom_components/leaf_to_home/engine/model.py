@@ -157,8 +157,8 @@ class Sample:
     max_age_s: float = 30.0
 
     def fresh(self, now_s: float) -> bool:
-        """Return whether the value still speaks for `now_s`."""
-        return now_s - self.time_s <= self.max_age_s
+        """Return whether it speaks for `now_s`: neither old nor of the future."""
+        return abs(now_s - self.time_s) <= self.max_age_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,8 +203,8 @@ class Reading:
     solar_w: float | None = None
 
     def fresh(self, now_s: float) -> bool:
-        """Return whether the reading still speaks for `now_s`."""
-        return now_s - self.time_s <= self.max_age_s
+        """Return whether it speaks for `now_s`: neither old nor of the future."""
+        return abs(now_s - self.time_s) <= self.max_age_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -310,6 +310,8 @@ class Inputs:
 
     `grid_mean_w` is the mean grid power since the step before, where a source knows it
     better than the latest sample. `interval_s` is how long the decision will stand.
+    With `means` every value is the mean of the interval that begins, in a replay: there
+    is no noise to keep a distance from, and nothing happens in between.
     """
 
     site: Site
@@ -323,6 +325,7 @@ class Inputs:
     mains: bool | None = None
     grid_mean_w: float | None = None
     interval_s: float = 1.0
+    means: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,11 @@
 """What a unit should do: the user's mode, a departure, the plan, else the rule."""
 
 from dataclasses import dataclass, replace
+from math import ceil, inf
 
 from .battery import UnitSpec
+from .control import START_GAP_S
+from .limits import main_limit_w
 from .model import (
     Departure,
     HomeMode,
@@ -16,7 +19,7 @@ from .model import (
     UnitMode,
 )
 from .rule import Outlook, decide
-from .soc import soc_percent
+from .soc import EXACT_PERCENT, soc_percent
 from .state import HomeState, UnitSettings, UnitState
 from .tariff import Tariff
 
@@ -32,6 +35,7 @@ class Choice:
     """An intent, who stands behind it, and what is expected next.
 
     `by_user` outranks departure and soft limits; `for_departure` outranks soft limits.
+    `spare_kwh` may leave the battery by the next step without breaking a departure.
     """
 
     intent: Intent
@@ -39,6 +43,7 @@ class Choice:
     for_departure: bool = False
     unreachable_departure: bool = False
     next_action: NextAction | None = None
+    spare_kwh: float = inf
 
 
 def end_manual(unit: UnitState, spec: UnitSpec, now_s: float) -> None:
@@ -74,7 +79,7 @@ def _manual_over(
     soc = soc_percent(unit, spec)
     if settings.mode is UnitMode.CHARGE:
         goal = min(settings.until_soc_percent or 100.0, settings.max_soc_percent)
-        return (soc is not None and soc >= goal) or (
+        return (soc is not None and soc >= goal - EXACT_PERCENT) or (
             settings.until_kwh is not None and unit.charged_kwh >= settings.until_kwh
         )
     if settings.mode is UnitMode.DISCHARGE:
@@ -122,11 +127,27 @@ def choose(
     if settings.mode in MANUAL_MODES:
         return Choice(intent=_manual(settings, charge_w, discharge_w), by_user=True)
 
-    departures = _departures(settings, known, unit, inputs.site.tariff, now_s)
-    pressing = _pressing(unit, known, departures, charge_w, now_s, inputs.interval_s)
-    if pressing is not None:
+    departures = departures_ahead(unit, known, inputs.site.tariff, now_s)
+    pressing = _pressing(state, unit, known, inputs, departures, charge_w, now_s)
+    if isinstance(pressing, Choice):
         return pressing
+    free = _freely(state, unit, known, inputs, departures, draw_w, now_s)
+    return free if pressing == inf else replace(free, spare_kwh=pressing)
 
+
+def _freely(
+    state: HomeState,
+    unit: UnitState,
+    known: UnitInputs,
+    inputs: Inputs,
+    departures: tuple[Departure, ...],
+    draw_w: float,
+    now_s: float,
+) -> Choice:
+    """Return what the home's mode, the plan or the rule mean: no departure presses."""
+    settings = unit.settings
+    charge_w = charge_ceiling_w(known, settings)
+    discharge_w = discharge_ceiling_w(known, settings)
     mode = state.settings.mode
     if mode is HomeMode.SELF_CONSUMPTION:
         return Choice(
@@ -159,11 +180,21 @@ def choose(
             discharge_w=discharge_w,
             draw_w=draw_w,
             surplus_kwh=state.surplus_kwh,
+            driven_kwh=unit.driven_kwh,
             departures=departures,
         )
     )
     if intent.stored_value is not None:
         state.ledger.value_per_kwh = intent.stored_value
+    if (
+        following is not None
+        and following.time_s - now_s < START_GAP_S
+        and not unit.command_w
+    ):
+        # A start that is not worth its wear, and would forbid the next one.
+        intent = Intent(
+            kind=IntentKind.HOLD, power_w=0.0, reason=Reason(code=ReasonCode.DWELL)
+        )
     return Choice(intent=intent, next_action=following)
 
 
@@ -186,78 +217,137 @@ def _manual(settings: UnitSettings, charge_w: float, discharge_w: float) -> Inte
     )
 
 
-def _departures(
-    settings: UnitSettings,
-    known: UnitInputs,
-    unit: UnitState,
-    tariff: Tariff,
-    now_s: float,
+def departures_ahead(
+    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
 ) -> tuple[Departure, ...]:
-    announced = known.departures
+    """Return the announced departures, and the one the user wants to be ready for."""
+    settings, announced = unit.settings, known.departures
     if not settings.ready_by or unit.connected is False:
-        return announced
+        return _in_order(announced)
     due_s = tariff.next_local_time(now_s, settings.ready_by_minute)
     ready = Departure(
         time_s=due_s, soc_percent=settings.ready_by_soc_percent, back_s=due_s
     )
-    return (*announced, ready)
+    return _in_order((*announced, ready))
+
+
+def _in_order(departures: tuple[Departure, ...]) -> tuple[Departure, ...]:
+    if len(departures) < 2:
+        return departures
+    return tuple(sorted(departures, key=lambda departure: departure.time_s))
 
 
 def _pressing(
+    state: HomeState,
     unit: UnitState,
     known: UnitInputs,
+    inputs: Inputs,
     departures: tuple[Departure, ...],
     charge_w: float,
     now_s: float,
-    interval_s: float,
-) -> Choice | None:
+) -> Choice | float:
     """Return the charge for a departure once its latest start has come.
 
-    The latest start assumes 80 % of the measured charging power and one reported step
-    more; once begun it goes on until the goal or the departure.
+    The latest start assumes 80 % of the measured charging power, one reported step
+    more and the longest wait between two starts; once begun it goes on until the goal
+    or the departure. Before that, return what may be discharged by the next step, kWh.
     """
     spec = known.spec
     if unit.departure_latch_s is not None and unit.departure_latch_s <= now_s:
         unit.departure_latch_s = None
     power_w = CHARGING_SHARE * min(charge_w, unit.charging_w or charge_w)
-    fill_w = spec.stored_w(-power_w)
+    before_s = spec.start_delay_s + inputs.interval_s
+    if (unit.command_w or 0.0) >= 0.0:
+        before_s += START_GAP_S
     stored_kwh = unit.stored_kwh or 0.0
-    latched: Choice | None = None
+    exact_kwh = spec.capacity_kwh * EXACT_PERCENT / 100.0
+    # More than this cannot be discharged while a decision stands.
+    most_kwh = -spec.stored_w(discharge_ceiling_w(known, unit.settings)) / 1e3
+    most_kwh *= (inputs.interval_s + known.capabilities.dead_time_s) / 3600.0
+    spare_kwh = inf
     for departure in departures:
         if departure.time_s <= now_s:
             continue
         goal = min(100.0, departure.soc_percent + spec.soc_step_percent)
         missing_kwh = spec.capacity_kwh * goal / 100.0 - stored_kwh
-        if missing_kwh <= 0.0:
-            if unit.departure_latch_s == departure.time_s:
+        latched = unit.departure_latch_s == departure.time_s
+        charging = _Charging(state, inputs, spec, departure.time_s)
+        left_kwh = -missing_kwh
+        if left_kwh < most_kwh:
+            left_kwh += charging.possible_kwh(
+                now_s + before_s, power_w, missing_kwh + most_kwh
+            )
+        if missing_kwh <= exact_kwh or (left_kwh > 1e-9 and not latched):
+            if latched:
                 unit.departure_latch_s = None
-            continue
-        left_s = departure.time_s - now_s
-        needed_s = (
-            missing_kwh * 3.6e6 / fill_w + spec.start_delay_s + interval_s
-            if fill_w > 0.0
-            else left_s
-        )
-        if unit.departure_latch_s != departure.time_s and needed_s < left_s:
+            if left_kwh < most_kwh:
+                spare_kwh = min(spare_kwh, max(0.0, left_kwh))
             continue
         unit.departure_latch_s = departure.time_s
-        full_w = spec.stored_w(-charge_w)
         asked_kwh = spec.capacity_kwh * departure.soc_percent / 100.0 - stored_kwh
-        latched = Choice(
+        # What one decision has to fill: a replay's may stand for an hour.
+        enough_w = spec.charge_w_for(missing_kwh * 3.6e6 / inputs.interval_s)
+        return Choice(
             intent=Intent(
                 kind=IntentKind.CHARGE,
-                power_w=charge_w,
+                power_w=min(charge_w, max(enough_w, spec.min_power_w)),
                 reason=Reason(
                     code=ReasonCode.DEPARTURE,
                     values={
                         "soc_percent": departure.soc_percent,
-                        "left_s": left_s,
+                        "left_s": departure.time_s - now_s,
                         "missing_kwh": missing_kwh,
                     },
                 ),
             ),
             for_departure=True,
-            unreachable_departure=asked_kwh * 3.6e6 > full_w * left_s,
+            unreachable_departure=asked_kwh > exact_kwh
+            and charging.possible_kwh(now_s, charge_w, asked_kwh) < asked_kwh,
         )
-        break
-    return latched
+    return spare_kwh
+
+
+class _Charging:
+    """What a unit can charge up to its departure beside the house, as far as is known.
+
+    Within the main limit the house is expected to draw in each hour what it drew at
+    most in the same hour of the day before.
+    """
+
+    def __init__(
+        self,
+        state: HomeState,
+        inputs: Inputs,
+        spec: UnitSpec,
+        end_s: float,
+    ) -> None:
+        self._spec = spec
+        self._end_s = end_s
+        self._limit_w = main_limit_w(inputs.site)
+        self._worst_w = max((peak_w for _, peak_w in state.load_peaks_w), default=0.0)
+        self._peaks_w = (
+            {}
+            if self._limit_w is None
+            else {hour % 24: peak_w for hour, peak_w in state.load_peaks_w}
+        )
+
+    def possible_kwh(self, from_s: float, power_w: float, enough_kwh: float) -> float:
+        """Return what charging from then on can store; `enough_kwh` is enough."""
+        kwh = 0.0
+        end_s = self._end_s
+        while end_s > from_s and kwh < enough_kwh:
+            begin_s = from_s
+            if self._limit_w is not None:
+                begin_s = max(begin_s, (ceil(end_s / 3600.0) - 1) * 3600.0)
+            kwh += self._fill_w(begin_s, power_w) * (end_s - begin_s) / 3.6e6
+            end_s = begin_s
+        return kwh
+
+    def _fill_w(self, at_s: float, power_w: float) -> float:
+        if self._limit_w is not None:
+            hour = int(at_s // 3600.0) % 24
+            room_w = self._limit_w - self._peaks_w.get(hour, self._worst_w)
+            power_w = min(power_w, room_w)
+        if power_w <= self._spec.min_power_w:
+            return 0.0
+        return self._spec.stored_w(-power_w)

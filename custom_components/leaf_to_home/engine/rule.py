@@ -6,6 +6,7 @@ dearer than the cheap price divided by the round-trip efficiency, plus wear.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from .battery import UnitKind, UnitSpec
 from .model import Departure, Intent, IntentKind, NextAction, Reason, ReasonCode
@@ -13,8 +14,10 @@ from .tariff import PriceSlot
 
 # Below this much recent surplus (kWh, fading) the sun does not refill a battery.
 SURPLUS_KWH = 1.0
-# What a car is filled to at cheap hours even where discharging would not pay.
+# What a car is filled to at cheap hours even where discharging would not pay; prices
+# that are not known this far ahead do not show a cheap hour.
 DRIVING_PERCENT = 80.0
+DRIVING_AHEAD_S = 8.0 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +26,7 @@ class Outlook:
 
     `slots` are the known prices from now on, `stored_kwh` is counted from 0 %, powers
     are the unit's present limits, `draw_w` is what the house draws now without units.
+    `surplus_kwh` is what the sun left over lately, `driven_kwh` what trips took of it.
     """
 
     now_s: float
@@ -35,6 +39,7 @@ class Outlook:
     discharge_w: float
     draw_w: float
     surplus_kwh: float = 0.0
+    driven_kwh: float = 0.0
     departures: tuple[Departure, ...] = ()
 
 
@@ -61,11 +66,15 @@ def decide(outlook: Outlook) -> tuple[Intent, NextAction | None]:
     window_kwh = (
         spec.capacity_kwh * (outlook.max_soc_percent - outlook.reserve_percent) / 100.0
     )
-    cheap_price = _mean_price(cheapest, window_kwh, fill_w)
+    dearest = cheapest[-1].price
+    drain = _drain(outlook)
+    # What is stored below this price pays in the dearest hour.
+    below = (dearest - spec.wear_per_kwh) / drain * fill_w / outlook.charge_w
+    cheap = [hour for hour in cheapest if hour.price < below]
+    pays = bool(cheap)
+    cheap_price = _mean_price(cheap or cheapest, window_kwh, fill_w)
     grid_value = cheap_price * outlook.charge_w / fill_w
-    threshold = _threshold(outlook, grid_value)
-    dearest = max(hour.price for hour in hours)
-    pays = dearest > threshold
+    threshold = _threshold(spec, grid_value, drain)
 
     # Where prices alone do not pay, only the sun refills: its kWh costs what the grid
     # would have given for it.
@@ -74,19 +83,27 @@ def decide(outlook: Outlook) -> tuple[Intent, NextAction | None]:
     sun_refills = not pays and outlook.surplus_kwh >= SURPLUS_KWH
     if sun_refills:
         value = max(0.0, export_price) * outlook.charge_w / fill_w
-        threshold = _threshold(outlook, value)
+        threshold = _threshold(spec, value, drain)
 
-    target = _target_percent(outlook, pays=pays, sun_refills=sun_refills)
+    ahead_s = hours[-1].end_s - outlook.now_s
+    target = _target_percent(
+        outlook,
+        pays=pays,
+        drives=not sun_refills and ahead_s >= DRIVING_AHEAD_S,
+    )
     room_kwh = spec.capacity_kwh * target / 100.0 - outlook.stored_kwh
-    chosen = _choose(cheapest, room_kwh, fill_w) | _before_trips(
+    chosen = _choose(cheap or cheapest, room_kwh, fill_w) | _before_trips(
         outlook, cheapest, fill_w
     )
+    # Driving comes first: the house gets what it leaves of the sun.
+    covers = not sun_refills or outlook.surplus_kwh >= SURPLUS_KWH + outlook.driven_kwh
     absorb = max(0.0, export_price) < grid_value * fill_w / outlook.charge_w
 
     def kind_of(hour: _Hour) -> IntentKind:
         if hour in chosen:
             return IntentKind.CHARGE
-        return IntentKind.COVER if hour.price > threshold else IntentKind.HOLD
+        dear = covers and hour.price > threshold
+        return IntentKind.COVER if dear else IntentKind.HOLD
 
     now = kind_of(hours[0])
     following = next(
@@ -210,23 +227,26 @@ def _before_trips(
     return chosen
 
 
-def _threshold(outlook: Outlook, value: float) -> float:
-    """Return the price above which covering pays, at the load to be expected."""
+def _threshold(spec: UnitSpec, value: float, drain: float) -> float:
+    """Return the price above which covering pays."""
+    return value * drain + spec.wear_per_kwh if drain < inf else inf
+
+
+def _drain(outlook: Outlook) -> float:
+    """Return what leaves the battery per energy given, at the load to be expected."""
     spec = outlook.spec
     power_w = min(
         max(outlook.draw_w, spec.min_power_w, outlook.discharge_w / 6.0),
         outlook.discharge_w,
     )
-    if power_w <= 0.0:
-        return float("inf")
-    return value * -spec.stored_w(power_w) / power_w + spec.wear_per_kwh
+    return -spec.stored_w(power_w) / power_w if power_w > 0.0 else inf
 
 
-def _target_percent(outlook: Outlook, *, pays: bool, sun_refills: bool) -> float:
+def _target_percent(outlook: Outlook, *, pays: bool, drives: bool) -> float:
     """Return what the battery is filled to from the grid, in percent."""
     if pays:
         return outlook.max_soc_percent
-    if outlook.spec.kind is UnitKind.VEHICLE and not sun_refills:
+    if outlook.spec.kind is UnitKind.VEHICLE and drives:
         driving = min(DRIVING_PERCENT, outlook.max_soc_percent)
         return max(driving, outlook.reserve_percent)
     return outlook.reserve_percent

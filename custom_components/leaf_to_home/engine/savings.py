@@ -5,7 +5,7 @@ hours only; neither discharges. All three lines share the house's own draw, the 
 and the prices; stored energy that one line has more of counts at its worth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .battery import UnitKind, UnitSpec
@@ -103,22 +103,26 @@ def _follow_trips(state: HomeState, units: Mapping[str, UnitInputs]) -> None:
             ledger.left_kwh.setdefault(key, unit.stored_kwh)
         elif key in ledger.left_kwh and unit.anchor_soc_percent is not None:
             used_kwh = ledger.left_kwh.pop(key) - unit.stored_kwh
+            unit.driven_kwh += max(0.0, used_kwh)
             for line in (ledger.on_arrival_kwh, ledger.smart_kwh):
                 if key in line:
                     line[key] = max(0.0, line[key] - used_kwh)
 
 
-def rethink(state: HomeState, key: str, outlook: Outlook) -> None:
+def rethink(
+    state: HomeState, key: str, now_s: float, outlook: Callable[[], Outlook]
+) -> None:
     """Let the imagined smart charging look at the prices again, every 15 minutes."""
     ledger = state.ledger
     due_s = ledger.smart_until_s.get(key)
     # A clock that was set back ends the thought too.
-    if due_s is not None and due_s - RETHINK_S <= outlook.now_s < due_s:
+    if due_s is not None and due_s - RETHINK_S <= now_s < due_s:
         return
-    stored_kwh = ledger.smart_kwh.get(key, outlook.stored_kwh)
-    ledger.smart_charging[key] = cheapest_now(outlook, stored_kwh, ARRIVAL_PERCENT)
-    slot_end_s = outlook.slots[0].end_s if outlook.slots else outlook.now_s + RETHINK_S
-    ledger.smart_until_s[key] = min(slot_end_s, outlook.now_s + RETHINK_S)
+    seen = outlook()
+    stored_kwh = ledger.smart_kwh.get(key, seen.stored_kwh)
+    ledger.smart_charging[key] = cheapest_now(seen, stored_kwh, ARRIVAL_PERCENT)
+    slot_end_s = seen.slots[0].end_s if seen.slots else now_s + RETHINK_S
+    ledger.smart_until_s[key] = min(slot_end_s, now_s + RETHINK_S)
 
 
 def new_day(state: HomeState, day: str) -> None:

@@ -12,8 +12,16 @@ COUNTING_ERROR = 0.15
 CONFIRM_S = 60.0
 # Chargers report 0 and 1 % when they do not know.
 GLITCH_PERCENT = 1.0
-# Without reports, a state of charge is known until this share could have moved.
+# Counting is no finer than this, percent.
+EXACT_PERCENT = 0.02
+# A counter gains no more than this share of the unit's power allows, and one step.
+COUNTER_SLACK = 1.5
+COUNTER_STEP_KWH = 1.0
+STANDBY_SLACK = 1.5
+# Without a new report, a state of charge is known until this share, and so many of the
+# reported steps, could have moved.
 BLIND_SHARE = 0.05
+BLIND_STEPS = 2.0
 
 
 def count(
@@ -25,48 +33,88 @@ def count(
     stood. What is not known at all is counted as what our command could have moved.
     """
     charged_kwh = discharged_kwh = 0.0
+    most_kwh = _most_kwh(unit, spec, reading)
     if reading is not None and reading.charged_kwh is not None:
-        charged_kwh = _counted(reading.charged_kwh, unit.device_charged_kwh)
+        charged_kwh = _counted(reading.charged_kwh, unit.device_charged_kwh, most_kwh)
         unit.device_charged_kwh = reading.charged_kwh
     elif unit.power_w is not None and unit.power_w < 0.0:
         charged_kwh = -unit.power_w * dt_s / 3.6e6
     if reading is not None and reading.discharged_kwh is not None:
-        discharged_kwh = _counted(reading.discharged_kwh, unit.device_discharged_kwh)
+        discharged_kwh = _counted(
+            reading.discharged_kwh, unit.device_discharged_kwh, most_kwh
+        )
         unit.device_discharged_kwh = reading.discharged_kwh
     elif unit.power_w is not None and unit.power_w > 0.0:
         discharged_kwh = unit.power_w * dt_s / 3.6e6
     unit.charged_kwh += charged_kwh
     unit.discharged_kwh += discharged_kwh
-    unit.moved_kwh += charged_kwh + discharged_kwh
-    if unit.power_w is None and unit.command_w:
-        unit.moved_kwh += abs(unit.command_w) * dt_s / 3.6e6
+    if charged_kwh * 3.6e6 <= STANDBY_SLACK * spec.standby_w * dt_s:
+        # What a station draws while it idles does not reach the battery.
+        into_kwh = 0.0
+    else:
+        into_kwh = charged_kwh
+    unit.moved_kwh += into_kwh + discharged_kwh
+    if unit.power_w is None and not _counts(reading, unit.told_w):
+        unit.moved_kwh += abs(unit.told_w) * dt_s / 3.6e6
+        if unit.told_w > 0.0 and unit.stored_kwh is not None:
+            # What may be gone is gone, or the reserve would not be kept.
+            unit.stored_kwh += spec.stored_w(unit.told_w) * dt_s / 3.6e6
     if unit.stored_kwh is None or dt_s <= 0.0:
         return charged_kwh, discharged_kwh
     hours = dt_s / 3600.0
-    if charged_kwh > 0.0:
-        unit.stored_kwh += spec.stored_w(-charged_kwh * 1e3 / hours) * hours / 1e3
+    if into_kwh > 0.0:
+        unit.stored_kwh += spec.stored_w(-into_kwh * 1e3 / hours) * hours / 1e3
     if discharged_kwh > 0.0:
         unit.stored_kwh += spec.stored_w(discharged_kwh * 1e3 / hours) * hours / 1e3
     unit.stored_kwh = min(max(unit.stored_kwh, 0.0), spec.capacity_kwh)
     return charged_kwh, discharged_kwh
 
 
-def _counted(now_kwh: float, before_kwh: float | None) -> float:
-    """Return what a counter gained; a reset counts as nothing."""
-    return 0.0 if before_kwh is None else max(0.0, now_kwh - before_kwh)
+def _counts(reading: Reading | None, told_w: float) -> bool:
+    """Return whether a counter of the device watches over what a command moves."""
+    if reading is None:
+        return False
+    counter = reading.discharged_kwh if told_w > 0.0 else reading.charged_kwh
+    return counter is not None
+
+
+def _most_kwh(unit: UnitState, spec: UnitSpec, reading: Reading | None) -> float:
+    """Return what a counter can have gained since it was last heard."""
+    if reading is None or unit.heard_s is None:
+        return COUNTER_STEP_KWH
+    hours = max(0.0, reading.time_s - unit.heard_s) / 3600.0
+    power_w = max(spec.max_charge_w, spec.max_discharge_w)
+    return COUNTER_STEP_KWH + COUNTER_SLACK * power_w / 1e3 * hours
+
+
+def _counted(now_kwh: float, before_kwh: float | None, most_kwh: float) -> float:
+    """Return what a counter gained; one that was reset or jumped begins anew."""
+    gained_kwh = 0.0 if before_kwh is None else now_kwh - before_kwh
+    return gained_kwh if 0.0 <= gained_kwh <= most_kwh else 0.0
 
 
 def anchor(unit: UnitState, spec: UnitSpec, reading: Reading, now_s: float) -> None:
     """Believe the reported state of charge, or doubt it until it has stood."""
     if reading.connected is not None:
         if reading.connected and not unit.connected:
+            # What the trip took is not known before it says.
             unit.arrived_s = now_s
             unit.anchor_soc_percent = None
+            unit.stored_kwh = None
         unit.connected = reading.connected
     soc = reading.soc_percent
     if soc is None or unit.connected is False:
         return
     if not 0.0 <= soc <= 100.0:
+        return
+    low = spec.capacity_kwh * soc / 100.0
+    high = spec.capacity_kwh * min(100.0, soc + spec.soc_step_percent) / 100.0
+    if soc == unit.anchor_soc_percent and unit.stored_kwh is not None:
+        # The same report again tells nothing new: counting goes on, downwards freely,
+        # or a report that hangs would hide an empty battery.
+        unit.stored_kwh = min(unit.stored_kwh, high)
+        unit.suspect_soc_percent = None
+        unit.suspect_since_s = None
         return
     if not _plausible(unit, spec, soc) and not _confirmed(unit, spec, soc, now_s):
         return
@@ -74,8 +122,6 @@ def anchor(unit: UnitState, spec: UnitSpec, reading: Reading, now_s: float) -> N
     unit.suspect_since_s = None
     unit.moved_kwh = 0.0
     unit.anchor_soc_percent = soc
-    low = spec.capacity_kwh * soc / 100.0
-    high = spec.capacity_kwh * min(100.0, soc + spec.soc_step_percent) / 100.0
     if unit.stored_kwh is None:
         unit.stored_kwh = (low + high) / 2.0
     unit.stored_kwh = min(max(unit.stored_kwh, low), high)
@@ -103,6 +149,12 @@ def _confirmed(unit: UnitState, spec: UnitSpec, soc: float, now_s: float) -> boo
         unit.suspect_soc_percent = soc
         unit.suspect_since_s = now_s
         return False
+    gains = unit.stored_kwh is not None and (
+        soc > unit.stored_kwh / spec.capacity_kwh * 100.0
+    )
+    if gains and soc == unit.suspect_soc_percent:
+        # Energy from nowhere is believed only of a report that lives.
+        return False
     return now_s - unit.suspect_since_s >= CONFIRM_S
 
 
@@ -119,5 +171,7 @@ def soc_known(unit: UnitState, spec: UnitSpec) -> bool:
         unit.stored_kwh is not None
         and unit.anchor_soc_percent is not None
         and unit.suspect_since_s is None
-        and unit.moved_kwh <= BLIND_SHARE * spec.capacity_kwh
+        and unit.moved_kwh
+        <= (BLIND_SHARE + BLIND_STEPS * spec.soc_step_percent / 100.0)
+        * spec.capacity_kwh
     )

@@ -58,6 +58,7 @@ def first_settings(spec: UnitSpec) -> UnitSettings:
         reserve_percent=spec.reserve_percent,
         outage_floor_percent=min(max(spec.min_soc_percent, 10.0), spec.reserve_percent),
         max_soc_percent=spec.max_soc_percent,
+        ready_by_soc_percent=min(80.0, spec.max_soc_percent),
     )
 
 
@@ -68,7 +69,14 @@ class UnitState:
     `stored_kwh` is the engine's own estimate between two reported steps. `anchor_*` is
     the last plausible report, `suspect_*` one that has not been believed yet. Counters
     are AC kWh since the unit was added; `device_*` are the device's counters as last
-    seen. `moved_kwh` is what may have moved since the state of charge was last heard.
+    seen. `moved_kwh` is what may have moved since the state of charge was last heard,
+    `driven_kwh` what trips took lately; it fades.
+    By `settled_s` the unit will have done what it was told; until it was measured
+    after that, its power lies somewhere from `least_w` to `most_w`, at `assumed_w` at
+    the far end. `heard_s` is when
+    its power was measured last, `told` whether its command was really handed out,
+    `helps` whether it only discharges to relieve the main limit, `mode` the user's
+    mode that was heard last.
     """
 
     settings: UnitSettings = field(default_factory=UnitSettings)
@@ -77,15 +85,22 @@ class UnitState:
     suspect_soc_percent: float | None = None
     suspect_since_s: float | None = None
     moved_kwh: float = 0.0
+    driven_kwh: float = 0.0
     charged_kwh: float = 0.0
     discharged_kwh: float = 0.0
     device_charged_kwh: float | None = None
     device_discharged_kwh: float | None = None
     power_w: float | None = None
+    heard_s: float | None = None
     connected: bool | None = None
     arrived_s: float | None = None
     command_w: float | None = None
     command_s: float | None = None
+    told: bool = False
+    settled_s: float | None = None
+    least_w: float = 0.0
+    most_w: float = 0.0
+    assumed_w: float = 0.0
     direction: int = 0
     direction_s: float | None = None
     reversals_s: list[float] = field(default_factory=list)
@@ -96,6 +111,8 @@ class UnitState:
     departure_latch_s: float | None = None
     charging_w: float | None = None
     elsewhere_since_s: float | None = None
+    helps: bool = False
+    mode: UnitMode = UnitMode.AUTOMATIC
     parked: bool = False
     islanding: bool = False
 
@@ -105,12 +122,38 @@ class UnitState:
         new.reversals_s = list(self.reversals_s)
         return new
 
+    @property
+    def told_w(self) -> float:
+        """Return the command that stands; 0 for one that was only shown."""
+        return (self.command_w or 0.0) if self.told else 0.0
+
+    def set_back(self, now_s: float) -> None:
+        """Let nothing that was remembered lie in the future."""
+        for name in _UNIT_MOMENTS:
+            at_s = getattr(self, name)
+            if at_s is not None and at_s > now_s:
+                setattr(self, name, now_s)
+        self.reversals_s = [min(at_s, now_s) for at_s in self.reversals_s]
+
+
+_UNIT_MOMENTS = (
+    "suspect_since_s",
+    "heard_s",
+    "arrived_s",
+    "command_s",
+    "settled_s",
+    "direction_s",
+    "started_s",
+    "wanted_since_s",
+    "elsewhere_since_s",
+)
+
 
 @dataclass(kw_only=True, slots=True)
 class WindowState:
     """The demand window that runs, and the highest windows of months.
 
-    `energy_kwh` is the net import so far in the window that began at `start_s`;
+    `energy_kwh` is the import so far in the window that began at `start_s`;
     `measured_s` is how much of it was measured at all. `peaks_w` maps a month
     ("2026-11", local) to its highest window averages, in falling order.
     """
@@ -172,7 +215,11 @@ class HomeState:
     `lost_s` is when the grid meter was lost (None while it speaks), `grid_seen_s` when
     it last spoke, `grid_back_s` when it came back. `load_peaks_w` holds the highest
     draw of the house seen in each of the last hours (hour number, W), which bounds
-    charging while the meter is silent. `surplus_kwh` fades: what the sun left over.
+    charging while the meter is silent. `heard_w` is what the meter said last, at
+    `heard_s`, when the units gave `heard_units_w`; its value changed at `changed_s`,
+    and since `same_since_s` it says the same although they have moved. Since
+    `flow_since_s` it has seen power flow, since `blind_since_s` nothing is known of it.
+    `surplus_kwh` fades: what the sun left over.
     """
 
     settings: HomeSettings = field(default_factory=HomeSettings)
@@ -188,6 +235,13 @@ class HomeState:
     solar_w: float | None = None
     load_w: float | None = None
     load_s: float | None = None
+    heard_w: float | None = None
+    heard_units_w: float | None = None
+    heard_s: float | None = None
+    changed_s: float | None = None
+    same_since_s: float | None = None
+    blind_since_s: float | None = None
+    flow_since_s: float | None = None
     load_peaks_w: list[tuple[int, float]] = field(default_factory=list)
     surplus_kwh: float = 0.0
     import_kwh: float = 0.0
@@ -204,6 +258,30 @@ class HomeState:
         new.window = self.window.copy()
         new.ledger = self.ledger.copy()
         return new
+
+    def set_back(self, now_s: float) -> None:
+        """Let nothing that was remembered lie in the future: the clock was set back."""
+        for name in _HOME_MOMENTS:
+            at_s = getattr(self, name)
+            if at_s is not None and at_s > now_s:
+                setattr(self, name, now_s)
+        for unit in self.units.values():
+            unit.set_back(now_s)
+
+
+_HOME_MOMENTS = (
+    "guard_since_s",
+    "grid_seen_s",
+    "lost_s",
+    "grid_back_s",
+    "mains_bad_s",
+    "load_s",
+    "heard_s",
+    "changed_s",
+    "same_since_s",
+    "blind_since_s",
+    "flow_since_s",
+)
 
 
 def _values(value: Any) -> dict[str, Any]:
@@ -236,6 +314,8 @@ def to_dict(value: Any) -> Any:
 def from_dict[T](cls: type[T], data: Any, path: str = "state") -> T:
     """Read a stored `cls` back; absent fields keep their defaults.
 
+    JSON knows no NaN and no infinity and has null instead: such a number keeps its
+    default too, or is left out of a list or mapping, and costs nothing but itself.
     Raises `StateError` that names the field when a value has the wrong type. Unknown
     fields, from a version that has gone back, are left out.
     """
@@ -254,14 +334,22 @@ def _read(hint: Any, data: Any, path: str) -> Any:
         if not isinstance(data, dict):
             raise StateError(f"{path}: expected an object, found {data!r}")
         item = get_args(hint)[1]
-        return {key: _read(item, value, f"{path}.{key}") for key, value in data.items()}
+        return {
+            key: _read(item, value, f"{path}.{key}")
+            for key, value in data.items()
+            if not (value is None and item is float)
+        }
     if origin in (list, tuple):
         if not isinstance(data, list | tuple):
             raise StateError(f"{path}: expected a list, found {data!r}")
         args = get_args(hint)
+        if origin is tuple and len(data) != len(args):
+            raise StateError(f"{path}: expected {len(args)} items, found {data!r}")
         if origin is list:
             return [
-                _read(args[0], value, f"{path}[{i}]") for i, value in enumerate(data)
+                _read(args[0], value, f"{path}[{i}]")
+                for i, value in enumerate(data)
+                if not (value is None and args[0] is float)
             ]
         return tuple(
             _read(arg, value, f"{path}[{i}]")
@@ -275,7 +363,7 @@ def _read(hint: Any, data: Any, path: str) -> Any:
             **{
                 name: _read(hints[name], data[name], f"{path}.{name}")
                 for name in _names(hint)
-                if name in data
+                if name in data and not (data[name] is None and hints[name] is float)
             }
         )
     return _scalar(hint, data, path)
