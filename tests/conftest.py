@@ -64,9 +64,10 @@ def make_entry(
     *units: dict[str, Any],
     data: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
+    first_id: str = UNIT_ID,
     **entry: Any,
 ) -> MockConfigEntry:
-    """Return a home with these units; the first has the subentry id UNIT_ID."""
+    """Return a home with these units; the first has the subentry id `first_id`."""
     return MockConfigEntry(
         domain=DOMAIN,
         title="Home",
@@ -75,7 +76,7 @@ def make_entry(
         subentries_data=[
             {
                 "data": unit,
-                "subentry_id": f"{UNIT_ID[:-1]}{index}",
+                "subentry_id": f"{first_id[:-1]}{index}",
                 "subentry_type": SUBENTRY_UNIT,
                 "title": "LEAF" if index == 1 else f"LEAF {index}",
                 "unique_id": None,

@@ -540,6 +540,22 @@ async def test_amperes_hold_for_each_measured_phase(hass: HomeAssistant) -> None
     assert walk.step == "tariff"
 
 
+async def test_a_japanese_contract_in_ampere_is_the_whole_house(
+    hass: HomeAssistant,
+) -> None:
+    hass.config.country = "JP"
+    walk = await at_limits(hass, phases=["sensor.l1", "sensor.l2"])
+    assert walk.suggested()["main_limit_unit"] == "ampere_total"
+    japan = LIMITS | {"main_limit_unit": "ampere_total", "voltage": 100}
+    # 60 A at 100 V are 6,000 W, not so much on each of the two legs.
+    await walk.submit(**japan | {"main_limit": 60, "import_limit_w": 6001})
+    assert walk.errors == {"import_limit_w": "above_main_limit"}
+    await walk.submit(**japan | {"main_limit": 9})
+    assert walk.errors == {"main_limit": "main_limit_too_low"}
+    await walk.submit(**japan | {"main_limit": 60, "import_limit_w": 6000})
+    assert walk.step == "tariff"
+
+
 # -------------------------------------------------------------------------- tariff
 
 

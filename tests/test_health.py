@@ -1,5 +1,7 @@
 """Repairs that the running home gives reason for."""
 
+from unittest.mock import patch
+
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
@@ -19,6 +21,7 @@ from tests.conftest import (
     setup,
     unit_data,
 )
+from tests.living import run
 from tests.recording import DRIVER, UNITS
 
 MIDNIGHT = "2026-11-23T08:30:00+00:00"
@@ -149,3 +152,55 @@ async def test_a_power_that_nobody_knows_proves_nothing(
         UNITS[UNIT_ID].push(power_w=None)
         await advance(5)
     assert issue(hass, recorded_entry, "grid_sign") is None
+
+
+async def test_the_sign_of_a_unit_s_own_meter_cannot_be_turned_here(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    recording_driver: None,
+    advance: Advance,
+) -> None:
+    freezer.move_to(MIDNIGHT)
+    entry = make_entry(unit_data(DRIVER), data={"grid": {"kind": "unit"}})
+    await setup(hass, entry)
+    for _ in range(130):
+        UNITS[UNIT_ID].push(grid_w=-400.0)
+        await advance(5)
+    found = issue(hass, entry, "grid_sign")
+    assert found is not None
+    assert not found.is_fixable
+    assert found.translation_key == "grid_sign_unit"
+
+
+async def test_decisions_that_keep_failing(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    recorded_entry: MockConfigEntry,
+    advance: Advance,
+) -> None:
+    freezer.move_to(MIDNIGHT)
+    home = await setup(hass, recorded_entry)
+    await run(hass, advance, 2)
+    problem = "binary_sensor.leaf_problem"
+    with patch(
+        "custom_components.leaf_to_home.home.step", side_effect=ZeroDivisionError("x")
+    ):
+        for _ in range(2):
+            home.async_step()
+            await hass.async_block_till_done()
+            assert issue(hass, recorded_entry, "no_decision") is None
+            assert hass.states.is_state(problem, "off")
+        home.async_step()
+        await hass.async_block_till_done()
+        found = issue(hass, recorded_entry, "no_decision")
+        assert found is not None
+        assert not found.is_fixable
+        assert found.severity is ir.IssueSeverity.ERROR
+        assert found.translation_placeholders == {
+            "home": "Home",
+            "error": "ZeroDivisionError: x",
+        }
+        assert hass.states.is_state(problem, "on")
+    await run(hass, advance, 2)
+    assert issue(hass, recorded_entry, "no_decision") is None
+    assert hass.states.is_state(problem, "off")

@@ -1,6 +1,9 @@
 """The running home: when it steps, what it sends, what it shows, how it leaves."""
 
 import asyncio
+from dataclasses import fields
+import json
+import math
 from typing import Any
 from unittest.mock import patch
 
@@ -12,14 +15,17 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.leaf_to_home.const import DOMAIN
+from custom_components.leaf_to_home.coordinator import sane
 from custom_components.leaf_to_home.engine.model import (
     Guard,
     HomeMode,
     IntentKind,
     OutcomeKind,
+    Reading,
     UnitMode,
     UnitStatus,
 )
+from custom_components.leaf_to_home.engine.state import from_dict, to_dict
 from custom_components.leaf_to_home.home import Home
 from tests.conftest import (
     EVENING,
@@ -372,3 +378,41 @@ async def test_two_units_at_one_meter_of_theirs(
     first.push(grid_w=None, solar_w=None)
     assert measured() == (None, None)
     assert guard(home) is Guard.METER_LOST
+
+
+@pytest.mark.parametrize("absurd", [math.nan, math.inf, -1e7])
+@pytest.mark.parametrize("poll", [False, True])
+async def test_what_no_unit_can_mean_is_not_heard(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    recording_driver: None,
+    advance: Advance,
+    absurd: float,
+    poll: bool,
+) -> None:
+    freezer.move_to(EVENING)
+    unit_conf = unit_data(DRIVER, **({"poll_s": 1} if poll else {}))
+    home = await setup(hass, make_entry(unit_conf, data={"grid": {"kind": "unit"}}))
+    unit = UNITS[UNIT_ID]
+    numbers = {
+        item.name: absurd
+        for item in fields(Reading)
+        if item.default is None and "float" in str(item.type)
+    }
+    assert {"grid_w", "solar_w", "soc_percent", "power_w"} <= numbers.keys()
+    for _ in range(5):
+        unit.values |= numbers
+        if not poll:
+            unit.push()
+        await advance(1)
+    reading = home.units[UNIT_ID].coordinator.data
+    assert reading is not None
+    assert {getattr(reading, name) for name in numbers} == {None}
+    assert reading.connected is True
+    stored = json.loads(json.dumps(to_dict(home.state)), parse_constant=pytest.fail)
+    assert from_dict(type(home.state), stored) == home.state
+
+
+async def test_a_plausible_reading_is_left_as_it_is() -> None:
+    reading = Reading(time_s=1e9, soc_percent=55.0, power_w=0.0, charged_kwh=12e3)
+    assert sane(reading) is reading

@@ -19,6 +19,8 @@ from custom_components.leaf_to_home.const import DOMAIN, SUBENTRY_UNIT
 from custom_components.leaf_to_home.engine.model import HomeMode, UnitMode
 from custom_components.leaf_to_home.home import Home
 from tests.conftest import EVENING, UNIT_ID, Advance, make_entry, setup, unit_data
+from tests.living import run
+from tests.recording import UNITS
 
 SECOND_ID = f"{UNIT_ID[:-1]}2"
 
@@ -233,3 +235,29 @@ async def test_a_platform_that_does_not_unload_keeps_the_home(
     await home.async_stop()
     await home.async_stop()
     await hass.config_entries.async_unload_platforms(simulated_entry, [Platform.SENSOR])
+
+
+async def test_a_set_up_that_fails_leaves_nobody_in_control(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    recorded_entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    advance: Advance,
+) -> None:
+    freezer.move_to(EVENING)
+    recorded_entry.add_to_hass(hass)
+
+    async def fail(*_: object) -> None:
+        raise ImportError("a platform")
+
+    with monkeypatch.context() as context:
+        context.setattr(hass.config_entries, "async_forward_entry_setups", fail)
+        assert not await hass.config_entries.async_setup(recorded_entry.entry_id)
+    assert recorded_entry.state is ConfigEntryState.SETUP_ERROR
+    home: Home = recorded_entry.runtime_data.home
+    before_s = home.state.time_s
+    home.async_change_home(mode=HomeMode.AUTOMATIC)
+    await run(hass, advance, 20)
+    assert home.state.time_s == before_s
+    assert UNITS[UNIT_ID].calls[-1] == "detach"
+    assert UNITS[UNIT_ID].writes == []

@@ -15,6 +15,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.leaf_to_home.engine.model import HomeMode, UnitMode
+from custom_components.leaf_to_home.select import UnitModeSelect
 from tests import recording
 from tests.conftest import EVENING, UNIT_ID, make_entry, unit_data
 from tests.platforms import check_snapshot, settings, setup_platforms, state, unit
@@ -78,6 +79,9 @@ async def test_a_manual_mode_gets_an_end(
     home.async_change_unit(UNIT_ID, ready_by_minute=5 * 60)
     await select(hass, "select.leaf_mode", mode)
     assert settings(home).until_s == now_s + 11 * HOUR_S
+    shown = hass.states.get("select.leaf_mode")
+    assert shown is not None
+    assert shown.attributes["until"] == dt_util.utc_from_timestamp(now_s + 11 * HOUR_S)
 
 
 @pytest.mark.parametrize("mode", [UnitMode.AUTOMATIC, UnitMode.OFF])
@@ -89,6 +93,14 @@ async def test_a_lasting_mode_has_no_bounds(
     await select(hass, "select.leaf_mode", mode)
     assert settings(home).mode is mode
     assert settings(home).until_s is None
+    shown = hass.states.get("select.leaf_mode")
+    assert shown is not None
+    assert shown.attributes["until"] is None
+
+
+def test_the_end_is_not_recorded() -> None:
+    """It belongs to the moment; a mode that begins is a row of its own."""
+    assert "until" in UnitModeSelect._unrecorded_attributes
 
 
 async def test_not_connected(

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HassJob, HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -19,16 +19,21 @@ from custom_components.leaf_to_home.engine.model import (
     UnitStatus,
 )
 from tests.conftest import (
+    EVENING,
     GRID,
     UNIT_ID,
     Advance,
     make_entry,
     set_power,
+    setup,
     unit_data,
     wait_for,
 )
 from tests.living import covering, guard, run
 from tests.recording import DRIVER, UNITS
+
+# The first unit of a second home.
+OTHER_ID = "01JUNIT00000000000000000B1"
 
 
 async def test_the_mains_sensor_stops_every_write(
@@ -342,3 +347,86 @@ async def test_islanding_seen_by_nobody_but_the_reading(
     assert guard(home) is Guard.CLEAR
     assert not home._may_write(runtime, park=False)
     assert not home._may_write(runtime, park=True)
+
+
+async def test_every_home_is_left_when_home_assistant_stops(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    recorded_entry: MockConfigEntry,
+    advance: Advance,
+) -> None:
+    """Home Assistant goes through the very list that a home takes itself out of."""
+    _, unit = await covering(hass, freezer, recorded_entry, advance)
+    second = make_entry(unit_data(DRIVER), first_id=OTHER_ID)
+    home = await setup(hass, second)
+    home.async_change_home(mode=HomeMode.AUTOMATIC)
+    ran: list[str] = []
+
+    async def foreign() -> None:
+        ran.append("foreign")
+
+    hass.async_add_shutdown_job(HassJob(foreign))
+    await run(hass, advance, 60)
+    other = UNITS[OTHER_ID]
+    assert other.setpoints
+    await hass.async_stop(force=True)
+    assert unit.calls[-2:] == ["park", "detach"]
+    assert other.calls[-2:] == ["park", "detach"]
+    assert ran == ["foreign"]
+
+
+@pytest.mark.parametrize("sign", ["mains", "meter", "islanding"])
+async def test_an_outage_between_the_stop_and_the_last_write(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    recording_driver: None,
+    advance: Advance,
+    sign: str,
+) -> None:
+    hass.states.async_set("binary_sensor.mains", "on")
+    entry = make_entry(
+        unit_data(DRIVER),
+        data={
+            "grid": {"kind": "sensor", "entity": GRID},
+            "mains": "binary_sensor.mains",
+        },
+    )
+    home, unit = await covering(hass, freezer, entry, advance)
+    worker = home.units[UNIT_ID].worker
+
+    async def ends() -> None:
+        if sign == "mains":
+            hass.states.async_set("binary_sensor.mains", "off")
+        elif sign == "meter":
+            set_power(hass, GRID, STATE_UNAVAILABLE)
+        else:
+            unit.push(islanding=True)
+
+    with patch.object(worker, "async_stop", ends):
+        await home.async_stop()
+    assert "park" not in unit.calls
+    assert unit.calls[-1] == "detach"
+
+
+async def test_the_meter_of_a_unit_is_lost_between_the_stop_and_the_last_write(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    recording_driver: None,
+    advance: Advance,
+) -> None:
+    freezer.move_to(EVENING)
+    entry = make_entry(unit_data(DRIVER), data={"grid": {"kind": "unit"}})
+    home = await setup(hass, entry)
+    home.async_change_home(mode=HomeMode.AUTOMATIC)
+    unit = UNITS[UNIT_ID]
+    for _ in range(60):
+        unit.push(grid_w=1500.0 - unit.values["power_w"])
+        await advance(1)
+    assert unit.setpoints
+
+    async def ends() -> None:
+        unit.push(grid_w=None)
+
+    with patch.object(home.units[UNIT_ID].worker, "async_stop", ends):
+        await home.async_stop()
+    assert "park" not in unit.calls

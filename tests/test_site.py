@@ -21,8 +21,11 @@ from tests.conftest import OPTIONS, unit_data
         ({"value": 25, "unit": "A"}, 3, (17250.0, 5750.0)),
         # Nobody watches the balance between phases: only one is certain.
         ({"value": 25, "unit": "A"}, 0, (5750.0, None)),
-        # 60 A at each of two legs of 100 V in Japan.
+        # A breaker of 60 A for each of two legs of 100 V.
         ({"value": 60, "unit": "A", "voltage": 100}, 2, (12000.0, 6000.0)),
+        # A Japanese contract of 60 A is the sum of both legs.
+        ({"value": 60, "unit": "A_total", "voltage": 100}, 2, (6000.0, None)),
+        ({"value": 60, "unit": "A_total", "voltage": 100}, 0, (6000.0, None)),
     ],
 )
 def test_main_limit(

@@ -161,22 +161,29 @@ async def test_broken_json_is_kept_aside(
     assert aside(files)[0].read_text() == content
 
 
-async def test_a_newer_version_stays_as_it_is(hass: HomeAssistant, files: Path) -> None:
-    content = whole({"state": {"future": True}}, version=2)
+@pytest.mark.parametrize(
+    ("version", "minor_version", "found"), [(2, 1, "2.1"), (1, 7, "1.7")]
+)
+async def test_a_newer_version_stays_as_it_is(
+    hass: HomeAssistant, files: Path, version: int, minor_version: int, found: str
+) -> None:
+    content = whole(
+        {"state": {"future": True}}, version=version, minor_version=minor_version
+    )
     put(files, content)
     with pytest.raises(ConfigEntryError) as raised:
         await HomeStore(hass, ENTRY_ID).async_load()
     assert raised.value.translation_key == "store_newer"
+    assert raised.value.translation_placeholders == {"found": found, "supported": "1.1"}
     assert (files / KEY).read_text() == content
+    assert aside(files) == []
 
 
-async def test_an_older_or_newer_minor_version_is_read(
-    hass: HomeAssistant, files: Path
-) -> None:
+async def test_an_older_minor_version_is_read(hass: HomeAssistant, files: Path) -> None:
     old = to_dict(STATE)
     del old["window"]
     old["from_the_future"] = 1
-    put(files, whole({"state": old}, minor_version=7))
+    put(files, whole({"state": old}, minor_version=0))
     stored = await HomeStore(hass, ENTRY_ID).async_load()
     assert stored.state is not None
     assert stored.state.window == WindowState()

@@ -30,6 +30,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
     UnitStatus,
 )
+from custom_components.leaf_to_home.units.echonet_lite import driver
 
 PACKAGE = Path(sensor.__file__).parent
 LANGUAGES = sorted(path.stem for path in (PACKAGE / "translations").glob("*.json"))
@@ -165,8 +166,12 @@ def test_actions(language: str) -> None:
 def test_issues(language: str) -> None:
     assert _texts(language)["issues"].keys() == {
         health.ISSUE_GRID_SIGN,
+        health.ISSUE_GRID_SIGN_UNIT,
+        health.ISSUE_NO_DECISION,
         health.ISSUE_SOURCE_STALE,
         health.ISSUE_STORE_UNREADABLE,
+        driver.ISSUE_PORT,
+        driver.ISSUE_VEHICLE,
     }
 
 

@@ -73,6 +73,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
         name=entry.title,
     )
     entry.runtime_data = HomeRuntime(home=home, units=home.units)
+    # A set-up that fails or is cancelled must not leave anybody in control.
+    entry.async_on_unload(home.async_stop)
     await home.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))

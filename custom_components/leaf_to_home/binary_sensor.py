@@ -35,7 +35,7 @@ def _connected(unit: LeafToHomeUnitEntity) -> bool | None:
 
 
 def _problem(unit: LeafToHomeUnitEntity) -> bool | None:
-    if not unit.reachable:
+    if not unit.reachable or unit.home.failing:
         return True
     if unit.decision is None:
         return None

@@ -1,8 +1,9 @@
-"""Filling up a unit with one press."""
+"""Filling up a unit, and waking its car, with one press."""
 
 from typing import override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -10,11 +11,17 @@ from .engine.model import UnitMode
 from .entity import LeafToHomeUnitEntity
 from .home import LeafToHomeConfigEntry
 from .manual import manual_changes
+from .units.base import WakesVehicle
 
 PARALLEL_UPDATES = 0
 
 DESCRIPTIONS: tuple[ButtonEntityDescription, ...] = (
     ButtonEntityDescription(key="charge_now", translation_key="charge_now"),
+    ButtonEntityDescription(
+        key="refresh_vehicle",
+        translation_key="refresh_vehicle",
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
 )
 
 
@@ -25,13 +32,17 @@ async def async_setup_entry(
 ) -> None:
     """Set up the buttons of the units."""
     for unit in entry.runtime_data.units.values():
-        async_add_entities(
-            (
-                ChargeNowButton(entry=entry, unit=unit, description=description)
-                for description in DESCRIPTIONS
-            ),
-            config_subentry_id=unit.subentry_id,
-        )
+        charge_now, refresh_vehicle = DESCRIPTIONS
+        buttons: list[ButtonEntity] = [
+            ChargeNowButton(entry=entry, unit=unit, description=charge_now)
+        ]
+        if isinstance(unit.unit, WakesVehicle) and unit.unit.has_vehicle:
+            buttons.append(
+                RefreshVehicleButton(
+                    entry=entry, unit=unit, description=refresh_vehicle
+                )
+            )
+        async_add_entities(buttons, config_subentry_id=unit.subentry_id)
 
 
 class ChargeNowButton(LeafToHomeUnitEntity, ButtonEntity):
@@ -42,3 +53,13 @@ class ChargeNowButton(LeafToHomeUnitEntity, ButtonEntity):
         """Begin to charge."""
         highest = self.settings.max_soc_percent
         self.async_change(**manual_changes(self, UnitMode.CHARGE, soc_percent=highest))
+
+
+class RefreshVehicleButton(LeafToHomeUnitEntity, ButtonEntity):
+    """Ask the car for its data, although that wakes it."""
+
+    @override
+    async def async_press(self) -> None:
+        """Ask now."""
+        if isinstance(self.unit.unit, WakesVehicle):
+            await self.unit.unit.async_refresh_vehicle()

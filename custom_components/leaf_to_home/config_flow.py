@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, override
 
 from homeassistant.config_entries import (
+    SOURCE_INTEGRATION_DISCOVERY,
     SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigFlowContext,
@@ -19,15 +20,18 @@ from homeassistant.core import callback
 from homeassistant.data_entry_flow import FlowContext, FlowResult
 
 from .const import CONF_DRIVER, CONF_PHASES, CONF_TARIFF, DOMAIN, SUBENTRY_UNIT
+from .flow_discovery import DiscoverySteps
 from .flow_limits import LIMIT_KEYS, LimitSteps
 from .flow_sources import CONF_KIND, HOME_SCHEMA, SourceSteps
 from .flow_tariff import CONF_EXPORT, CONF_IMPORT, TariffSteps
 from .units.base import DRIVERS
+from .units.echonet_lite_form import EchonetLiteSteps
 from .units.simulated_form import SimulatedSteps
 
 
 class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
-    SimulatedSteps[ContextT, ResultT, HandlerT]
+    SimulatedSteps[ContextT, ResultT, HandlerT],
+    EchonetLiteSteps[ContextT, ResultT, HandlerT],
 ):
     """Every driver's form; a new driver adds its own here."""
 
@@ -37,6 +41,7 @@ class LeafToHomeConfigFlow(
     LimitSteps,
     TariffSteps,
     DriverSteps[ConfigFlowContext, ConfigFlowResult, str],
+    DiscoverySteps,
     domain=DOMAIN,
 ):
     """Set up a home, with its first unit where wanted; change its sensors later."""
@@ -161,6 +166,8 @@ class LeafToHomeConfigFlow(
     async def _async_unit_done(
         self, name: str, data: dict[str, Any], unique_id: str | None
     ) -> ConfigFlowResult:
+        if self.source == SOURCE_INTEGRATION_DISCOVERY:
+            return self._add_to_home(name, data, unique_id)
         return self._create_home(
             [
                 ConfigSubentryData(

@@ -20,7 +20,7 @@ CONF_MAINS: Final = "mains"  # binary_sensor entity_id, on = grid is there
 
 # entry.options: tariff and the contract's limits
 CONF_TARIFF: Final = "tariff"  # {"import": number|{"bands": [...]}, "export": ...}
-CONF_MAIN_LIMIT: Final = "main_limit"  # {"value": n, "unit": "A"|"W"}
+CONF_MAIN_LIMIT: Final = "main_limit"  # {"value": n, "unit": A|A_total|W, "voltage"}
 CONF_IMPORT_LIMIT: Final = "import_limit_w"  # first value of the number entity
 CONF_WINDOW: Final = "window_min"
 CONF_CAPACITY: Final = "capacity"  # {"price_per_kw_month", "free_kw", "peaks_averaged"}
@@ -42,6 +42,8 @@ GRID_UNIT: Final = "unit"
 PUBLISH_INTERVAL: Final = timedelta(seconds=10)
 SAVE_INTERVAL: Final = timedelta(seconds=60)
 
+# Ampere of all phases or legs together, as Japanese contracts count.
+AMPERE_TOTAL: Final = "A_total"
 DEFAULT_VOLTAGE: Final = 230.0
 DEFAULT_WINDOW_MIN: Final = 30
 

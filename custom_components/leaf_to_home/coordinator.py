@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any, Final, override
 
@@ -17,6 +18,24 @@ from .units.base import Unit, UnitInfo, UnitUnreachable
 RECONNECT: Final = timedelta(seconds=30)
 # A home is not kept waiting for a device that is slow to answer.
 FIRST_REFRESH_S: Final = 5.0
+# No percentage, power in W or counter in kWh of a home comes near it.
+ABSURD: Final = 1e6
+NUMBERS: Final = tuple(
+    item.name for item in fields(Reading) if item.type == float | None
+)
+
+
+def sane(reading: Reading) -> Reading:
+    """Return the reading without numbers that none of a home can be, such as NaN.
+
+    A single one of those would spoil every total that it is added to, for ever.
+    """
+    unknown: dict[str, Any] = {
+        name: None
+        for name in NUMBERS
+        if (value := getattr(reading, name)) is not None and not abs(value) <= ABSURD
+    }
+    return replace(reading, **unknown) if unknown else reading
 
 
 class UnitCoordinator(DataUpdateCoordinator[Reading]):
@@ -69,7 +88,7 @@ class UnitCoordinator(DataUpdateCoordinator[Reading]):
                 self._reached()
             if self._stop_listening is None:
                 self._stop_listening = self._unit.listen(self._pushed)
-            return await self._unit.read()
+            return sane(await self._unit.read())
         except UnitUnreachable as err:
             self._lost()
             raise UpdateFailed(
@@ -102,7 +121,7 @@ class UnitCoordinator(DataUpdateCoordinator[Reading]):
         if not self.last_update_success:
             self.logger.info("Fetching %s data recovered", self.name)
         self._reached()
-        self.async_set_updated_data(reading)
+        self.async_set_updated_data(sane(reading))
 
     @callback
     def _reached(self) -> None:

@@ -23,6 +23,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from .const import DOMAIN
 from .engine.state import to_dict
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
+from .units.base import TellsMore
 
 TO_REDACT = {
     CONF_ADDRESS,
@@ -36,6 +37,8 @@ TO_REDACT = {
     CONF_TOKEN,
     CONF_URL,
     CONF_USERNAME,
+    "local_address",
+    "node",
     "serial_number",
     "title",
     "unique_id",
@@ -96,6 +99,7 @@ def _unit(home: Home, unit: UnitRuntime) -> dict[str, Any]:
         "decision": to_dict(decision) if decision else None,
         "outcome": to_dict(outcome) if outcome else None,
         "writes": unit.worker.writes,
+        "more": (unit.unit.diagnostics() if isinstance(unit.unit, TellsMore) else None),
     }
 
 

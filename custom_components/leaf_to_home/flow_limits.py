@@ -23,6 +23,7 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from .const import (
+    AMPERE_TOTAL,
     CONF_CAPACITY,
     CONF_EXPORT_LIMIT,
     CONF_EXPORT_ONLY_WITHOUT_SOLAR,
@@ -60,6 +61,7 @@ VOLTAGE = 230
 # The form's words for what the options hold.
 UNITS = {
     "ampere": UnitOfElectricCurrent.AMPERE.value,
+    "ampere_total": AMPERE_TOTAL,
     "watt": UnitOfPower.WATT.value,
 }
 
@@ -116,7 +118,10 @@ def _schema(hass: HomeAssistant, *, first: bool) -> vol.Schema:
     watt = _number(UnitOfPower.WATT)
     fields: dict[vol.Marker, Any] = {
         vol.Optional(CONF_MAIN_LIMIT): _number(),
-        vol.Required(CONF_MAIN_LIMIT_UNIT, default="ampere"): SelectSelector(
+        vol.Required(
+            CONF_MAIN_LIMIT_UNIT,
+            default="ampere_total" if country == "JP" else "ampere",
+        ): SelectSelector(
             SelectSelectorConfig(options=list(UNITS), translation_key="main_limit_unit")
         ),
         vol.Required(CONF_VOLTAGE, default=VOLTAGES.get(country, VOLTAGE)): _number(

@@ -17,6 +17,9 @@ STALE_S: Final = 900.0
 CHECK_S: Final = 10.0
 
 ISSUE_GRID_SIGN: Final = "grid_sign"
+# The same where no setting has the sign.
+ISSUE_GRID_SIGN_UNIT: Final = "grid_sign_unit"
+ISSUE_NO_DECISION: Final = "no_decision"
 ISSUE_SOURCE_STALE: Final = "source_stale"
 ISSUE_STORE_UNREADABLE: Final = "store_unreadable"
 
@@ -56,6 +59,21 @@ class HomeHealth:
             persistent=True,
         )
 
+    @callback
+    def async_undecided(self, error: Exception) -> None:
+        """Tell that no decision can be made, so that nothing is commanded."""
+        self._create(
+            ISSUE_NO_DECISION,
+            ISSUE_NO_DECISION,
+            {"error": f"{type(error).__name__}: {error}"},
+            severity=ir.IssueSeverity.ERROR,
+        )
+
+    @callback
+    def async_decided(self) -> None:
+        """Take that back: decisions are made again."""
+        self._delete(ISSUE_NO_DECISION)
+
     def _check_sign(
         self, meters: Meters, inputs: Inputs, state: HomeState, now_s: float
     ) -> None:
@@ -67,7 +85,13 @@ class HomeHealth:
             return
         self._sign_wrong = wrong
         if wrong:
-            self._create(ISSUE_GRID_SIGN, ISSUE_GRID_SIGN, {}, fixable=True)
+            by_unit = meters.unit_meter is not None
+            self._create(
+                ISSUE_GRID_SIGN,
+                ISSUE_GRID_SIGN_UNIT if by_unit else ISSUE_GRID_SIGN,
+                {},
+                fixable=not by_unit,
+            )
         else:
             self._delete(ISSUE_GRID_SIGN)
 

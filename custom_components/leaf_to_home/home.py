@@ -34,6 +34,8 @@ from .worker import UnitWorker
 TICK: Final = timedelta(seconds=5)
 # A faster meter is heard this often.
 STEP_GAP_S: Final = 0.5
+# A single slip is over with the next step; more of them in a row are not.
+FAILURES: Final = 3
 
 type LeafToHomeConfigEntry = ConfigEntry[HomeRuntime]
 
@@ -94,11 +96,12 @@ class Home:
         self._shown = Publisher()
         self._fast = Publisher()
         self._stopped = False
-        self._failed = False
+        self._failures = 0
         self._grid_s: float | None = None
         self._meter_id: str | None = None
         self._stepped_s = 0.0
         self._stops: list[CALLBACK_TYPE] = []
+        self._stop_meters: CALLBACK_TYPE | None = None
         self._pending_step: CALLBACK_TYPE | None = None
 
     @property
@@ -110,6 +113,11 @@ class Home:
     def savings(self) -> Savings:
         """Return the savings so far, as they stand on disk."""
         return savings(self.persisted)
+
+    @property
+    def failing(self) -> bool:
+        """Return whether no decision could be made, again and again."""
+        return self._failures >= FAILURES
 
     def add_unit(
         self,
@@ -146,8 +154,8 @@ class Home:
 
     async def async_start(self) -> None:
         """Listen, read every unit once, decide for the first time, then keep going."""
-        self._stops.append(
-            self._meters.async_start(on_grid=self._grid_heard, on_mains=self.async_step)
+        self._stop_meters = self._meters.async_start(
+            on_grid=self._grid_heard, on_mains=self.async_step
         )
         for runtime in self.units.values():
             self._stops.append(
@@ -167,8 +175,14 @@ class Home:
                 self.hass, self._save_tick, SAVE_INTERVAL, cancel_on_shutdown=True
             ),
             # Stopping Home Assistant unloads nothing.
-            self.hass.async_add_shutdown_job(HassJob(self.async_stop)),
+            self.hass.async_add_shutdown_job(HassJob(self._async_shutdown)),
         ]
+
+    async def _async_shutdown(self) -> None:
+        # Home Assistant is still going through its list of jobs: `async_stop` takes
+        # this one out of it, and the next one would be left out.
+        await asyncio.sleep(0)
+        await self.async_stop()
 
     async def async_stop(self) -> None:
         """Decide nothing more and leave every unit, idle where that is allowed."""
@@ -184,7 +198,10 @@ class Home:
                 for runtime in self.units.values()
             )
         )
-        await self.async_save_now()
+        if self._stop_meters is not None:
+            self._stop_meters()
+            self._stop_meters = None
+        await self._saver.async_close()
 
     @callback
     def async_subscribe(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
@@ -230,15 +247,20 @@ class Home:
         self._grid_s = inputs.grid.time_s if inputs.grid else None
         try:
             self.state, self.decision = step(before, inputs, now_s)
-        except Exception:  # noqa: BLE001
+        except Exception as err:  # noqa: BLE001
             # Without a decision nobody may feed a watchdog with an old one.
-            if not self._failed:
-                LOGGER.exception("%s: no decision could be made", self.entry.title)
-            self._failed = True
             for runtime in self.units.values():
                 runtime.worker.async_set(None)
+            if self._failures == 0:
+                LOGGER.exception("%s: no decision could be made", self.entry.title)
+            self._failures += 1
+            if self._failures == FAILURES:
+                self._health.async_undecided(err)
+            self._show()
             return
-        self._failed = False
+        if self.failing:
+            self._health.async_decided()
+        self._failures = 0
         self._pass_on(self.decision)
         self._health.async_check(self._meters, inputs, self.state, now_s)
         if worth_saving(before, self.state, self.site.tariff, now_s):
@@ -268,24 +290,33 @@ class Home:
 
     def _may_write(self, runtime: UnitRuntime, *, park: bool) -> bool:
         """Return whether the unit may be written to at this very moment."""
-        mains = self._meters.mains
-        if (
-            self._stopped
-            or runtime.coordinator.data is None
-            or (mains is not None and mains.present is False)
-            or self._islanding()
-        ):
+        if self._stopped or runtime.coordinator.data is None or self._outage():
             return False
         if park:
             return may_park(self.state, dt_util.utcnow().timestamp())
         return self.state.guard is Guard.CLEAR
 
-    def _islanding(self) -> bool:
-        """Return whether a unit says right now that it carries the house."""
+    def _outage(self) -> bool:
+        """Return whether the mains sensor or a unit tells of an outage right now."""
+        mains = self._meters.mains
         readings = [runtime.coordinator.data for runtime in self.units.values()]
-        return any(reading.islanding for reading in readings if reading is not None)
+        return (mains is not None and mains.present is False) or any(
+            reading.islanding for reading in readings if reading is not None
+        )
+
+    def _meter_speaks(self) -> bool:
+        """Return whether the grid meter is heard right now, since steps have ended."""
+        if self._meter_id is not None:
+            self._take_meter(self.units[self._meter_id])
+        now_s = dt_util.utcnow().timestamp()
+        sample = self._meters.grid.sample(now_s)
+        return sample is not None and sample.fresh(now_s)
 
     def _should_park(self, runtime: UnitRuntime) -> bool:
+        """Return whether a unit that is left is to be idled.
+
+        The state is that of the last step, and the worker took its time to end.
+        """
         unit = self.state.units[runtime.subentry_id]
         observing = self.state.settings.mode is HomeMode.OBSERVE
         standing = unit.told if observing else not unit.parked
@@ -293,7 +324,8 @@ class Home:
             (standing or runtime.worker.parking)
             and runtime.coordinator.data is not None
             and runtime.coordinator.last_update_success
-            and not self._islanding()
+            and self._meter_speaks()
+            and not self._outage()
             and may_park(self.state, dt_util.utcnow().timestamp())
         )
 
@@ -341,6 +373,8 @@ class Home:
 
     @callback
     def _grid_heard(self) -> None:
+        if self._stopped:
+            return
         sample = self._meters.grid.sample(dt_util.utcnow().timestamp())
         if sample is None:
             if self._grid_s is not None:
@@ -399,6 +433,7 @@ class Home:
         """Return what is shown without delay when it changes."""
         decided = self.decision.units if self.decision else {}
         return (
+            self.failing,
             self.state.guard,
             self.state.settings,
             [

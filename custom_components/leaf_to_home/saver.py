@@ -31,12 +31,15 @@ class Saver:
         self._snapshot = snapshot
         self._units = units
         self._wanted = False
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     @callback
     def async_request(self) -> None:
         """Save without waiting; what changes meanwhile is saved right after."""
+        if self._closed:
+            return
         self._wanted = True
         if self._task is None or self._task.done():
             self._task = self._hass.async_create_task(
@@ -45,6 +48,21 @@ class Saver:
 
     async def async_save_now(self) -> None:
         """Write the state as it is now."""
+        if not self._closed:
+            await self._async_write()
+
+    async def async_close(self) -> None:
+        """Write the state for the last time: what comes later is not of this home.
+
+        The file may be deleted then, or belong to the home that was loaded anew.
+        """
+        self._closed = True
+        self._wanted = False
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        await self._async_write()
+
+    async def _async_write(self) -> None:
         async with self._lock:
             state, intervals = self._snapshot()
             # What a unit stores of its own is never older than the home's state: its
@@ -58,7 +76,7 @@ class Saver:
     async def _async_save(self) -> None:
         while self._wanted:
             self._wanted = False
-            await self.async_save_now()
+            await self._async_write()
 
 
 def worth_saving(

@@ -1,10 +1,11 @@
 """What the user wants of the home and of each unit."""
 
-from typing import override
+from typing import Any, Final, override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
 
 from .engine.model import HomeMode, UnitMode
 from .engine.policy import MANUAL_MODES
@@ -13,6 +14,8 @@ from .home import LeafToHomeConfigEntry
 from .manual import RELEASED, manual_changes
 
 PARALLEL_UPDATES = 0
+
+ATTR_UNTIL: Final = "until"
 
 # Neither has an entity category: actions for an area or a device skip those with one.
 HOME_DESCRIPTIONS: tuple[SelectEntityDescription, ...] = (
@@ -68,13 +71,24 @@ class HomeModeSelect(LeafToHomeHomeEntity, SelectEntity):
 
 
 class UnitModeSelect(LeafToHomeUnitEntity, SelectEntity):
-    """The mode of a unit."""
+    """The mode of a unit, with the end of a manual one."""
+
+    _unrecorded_attributes = frozenset({ATTR_UNTIL})
 
     @property
     @override
     def current_option(self) -> str:
         """Return the mode."""
         return self.settings.mode
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return when the mode ends at the latest."""
+        until_s = self.settings.until_s
+        return {
+            ATTR_UNTIL: None if until_s is None else dt_util.utc_from_timestamp(until_s)
+        }
 
     @override
     async def async_select_option(self, option: str) -> None:

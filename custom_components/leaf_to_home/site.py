@@ -7,6 +7,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryError
 
 from .const import (
+    AMPERE_TOTAL,
     CONF_CAPACITY,
     CONF_EXPORT_LIMIT,
     CONF_EXPORT_ONLY_WITHOUT_SOLAR,
@@ -74,8 +75,10 @@ def main_limits_w(
 ) -> tuple[float | None, float | None]:
     """Return the limit of the whole home and of one phase or leg, in W.
 
-    Amperes hold for each phase. Without phase sensors the home counts as one phase: a
-    balance between phases that nobody measures cannot be relied on.
+    "A" holds for each phase, "A_total" for all of them together, as in a Japanese
+    contract: 60 A there are 6,000 W over both legs of 100 V. Without phase sensors the
+    home counts as one phase: a balance between phases that nobody measures cannot be
+    relied on.
     """
     if limit is None:
         return None, None
@@ -83,6 +86,8 @@ def main_limits_w(
     if limit["unit"] == "W":
         return value, None
     phase_w = value * float(limit.get("voltage", DEFAULT_VOLTAGE))
+    if limit["unit"] == AMPERE_TOTAL:
+        return phase_w, None
     return phase_w * max(1, phases), phase_w if phases else None
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+import sys
 from typing import Any, Final, Protocol, override, runtime_checkable
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ConfigEntryError, UnsupportedStorageVersionError
+from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
@@ -38,6 +39,10 @@ class Stored:
     aside: str | None = None
 
 
+class NewerStore(Exception):
+    """The file was written by a newer version, which alone can read it."""
+
+
 class SafeStore(Store[dict[str, Any]]):
     """A store that is written whole or not at all, and knows whether it was.
 
@@ -51,6 +56,8 @@ class SafeStore(Store[dict[str, Any]]):
             STORAGE_VERSION,
             key,
             atomic_writes=True,
+            # Left to the migration, which knows the whole number of a newer version.
+            max_readable_version=sys.maxsize,
             minor_version=STORAGE_MINOR_VERSION,
         )
         self._writes = 0
@@ -73,7 +80,13 @@ class SafeStore(Store[dict[str, Any]]):
         old_minor_version: int,
         old_data: dict[str, Any],
     ) -> dict[str, Any]:
-        """Take older data as it is: fields that it lacks keep their defaults."""
+        """Take older data as it is: fields that it lacks keep their defaults.
+
+        Newer data stay where they are: read here they would lose what only the newer
+        version knows, with the next write.
+        """
+        if (old_major_version, old_minor_version) > (self.version, self.minor_version):
+            raise NewerStore(f"{old_major_version}.{old_minor_version}")
         return old_data
 
     async def async_put_aside(self) -> str | None:
@@ -126,13 +139,13 @@ class HomeStore:
         copies = await self._store.async_copies_aside()
         try:
             data = await self._store.async_load()
-        except UnsupportedStorageVersionError as err:
+        except NewerStore as err:
             raise ConfigEntryError(
                 translation_domain=DOMAIN,
                 translation_key="store_newer",
                 translation_placeholders={
-                    "found": str(err.found_version),
-                    "supported": str(STORAGE_VERSION),
+                    "found": str(err),
+                    "supported": f"{STORAGE_VERSION}.{STORAGE_MINOR_VERSION}",
                 },
             ) from err
         except (AttributeError, KeyError, TypeError) as err:

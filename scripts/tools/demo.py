@@ -1,21 +1,25 @@
 """Starts a real Home Assistant with a simulated LEAF house, ready in the browser.
 
-    scripts/demo [--port N] [--check]
+    scripts/demo [--port N] [--unit simulated|echonet] [--check]
 
-It listens on 127.0.0.1 only and begins afresh each time. With --check it waits for the
-LEAF to carry the evening, prints the entities with their values and ends.
+It listens on 127.0.0.1 only and begins afresh each time. With --unit echonet the LEAF
+stands behind a station in a process of its own, which is reached by ECHONET Lite over
+UDP. With --check it waits for the LEAF to carry the evening, prints the entities with
+their values, and what the station was told, and ends.
 """
 
 import argparse
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
+import fcntl
 from pathlib import Path
 import shutil
 import signal
 import sys
-import tempfile
 import time
+from typing import Any
 
 from .demo_home import (
     CHEAP,
@@ -23,12 +27,15 @@ from .demo_home import (
     DEAR,
     DOMAIN,
     HOME,
+    UNITS,
     Entities,
     dashboard,
     energy_preferences,
     evening_begins,
     setup_answers,
+    station_arguments,
 )
+from .echonet_emulator import PORT as PORT_OF_STATION
 from .running_home_assistant import (
     PASSWORD,
     USERNAME,
@@ -36,6 +43,7 @@ from .running_home_assistant import (
     RunningHomeAssistant,
     free_port,
 )
+from .running_station import RunningStation, free_addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 8123
@@ -65,13 +73,8 @@ def main() -> int:
     """Run the demo; return the exit code."""
     options = _options()
     try:
-        if options.check:
-            with tempfile.TemporaryDirectory(prefix="leaf-to-home-demo-") as name:
-                return asyncio.run(_run(Path(name), options.port, check=True))
-        folder = ROOT / ".demo"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        return asyncio.run(_run(folder, options.port, check=False))
+        with own_folder(ROOT / ".demo", options.port) as (folder, options.port):
+            return asyncio.run(_run(folder, options))
     except DemoError as err:
         print(f"The demo failed: {err}", file=sys.stderr)
         return 1
@@ -86,9 +89,16 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=PORT,
         help="port of the page, the next free one if it is taken (default %(default)s)",
+    )
+    parser.add_argument(
+        "--unit",
+        choices=UNITS,
+        default=UNITS[0],
+        help="the LEAF: simulated in Home Assistant, or behind a station that is "
+        "reached by ECHONET Lite (default %(default)s)",
     )
     parser.add_argument(
         "--check",
@@ -96,6 +106,37 @@ def _options() -> argparse.Namespace:
         help="wait for the LEAF to carry the evening, print the entities, then end",
     )
     return parser.parse_args()
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, found {text!r}")
+
+
+@contextmanager
+def own_folder(parent: Path, wanted: int) -> Iterator[tuple[Path, int]]:
+    """Yield an empty folder that no other demo has, and the port that it goes with.
+
+    A demo locks its port's folder, since Home Assistant takes the port only after some
+    seconds.
+    """
+    parent.mkdir(exist_ok=True)
+    port = free_port(wanted)
+    while True:
+        with (parent / f"{port}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                port = free_port(port + 1)
+                continue
+            if port != wanted:
+                print(f"==> Port {wanted} is taken, taking {port}")
+            folder = parent / str(port)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder, port
+            return
 
 
 def prepare(folder: Path, port: int) -> None:
@@ -107,14 +148,26 @@ def prepare(folder: Path, port: int) -> None:
     )
 
 
-async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
+async def _run(folder: Path, options: argparse.Namespace) -> int:
     begun_s = time.monotonic()
-    port = free_port(wanted_port)
-    if port != wanted_port:
-        print(f"==> Port {wanted_port} is taken, taking {port}")
+    port = free_port(options.port)
+    if port != options.port:
+        print(f"==> Port {options.port} is taken, taking {port}")
     prepare(folder, port)
-    print("==> Starting Home Assistant")
-    async with RunningHomeAssistant(folder, port) as running:
+    async with AsyncExitStack() as stack:
+        now = datetime.now().astimezone()
+        answers = setup_answers(now)
+        station: RunningStation | None = None
+        if options.unit == "echonet":
+            address, local = free_addresses()
+            print(f"==> Starting the station at {address}, UDP port {PORT_OF_STATION}")
+            answers = setup_answers(now, options.unit, address, local)
+            arguments = station_arguments(now, _zone(now), address)
+            station = await stack.enter_async_context(
+                RunningStation(folder / "station.jsonl", *arguments)
+            )
+        print("==> Starting Home Assistant")
+        running = await stack.enter_async_context(RunningHomeAssistant(folder, port))
         # A second SIGINT still ends the program; the first lets it shut down.
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -122,11 +175,10 @@ async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
-        now = datetime.now().astimezone()
-        found = await set_up(running, now)
+        found = await set_up(running, now, answers)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
-        if check:
-            return await _check(running, found)
+        if options.check:
+            return await _check(running, found, station)
         print(
             f"    Open   {running.url}/{DASHBOARD}\n"
             f"    User   {USERNAME}\n"
@@ -135,6 +187,11 @@ async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
             f"{DEAR} then, {CHEAP} before.\n"
             "Watch the LEAF stop charging and carry the house. Ctrl-C ends the demo."
         )
+        if station is not None:
+            print(
+                f"\nThe station notes every request in {station.log_path}.\n"
+                f"'kill -USR1 {station.pid}' takes the mains away, and gives them back."
+            )
         ended = asyncio.create_task(running.ended())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -144,7 +201,11 @@ async def _run(folder: Path, wanted_port: int, *, check: bool) -> int:
     return 0
 
 
-async def set_up(running: RunningHomeAssistant, now: datetime) -> Entities:
+async def set_up(
+    running: RunningHomeAssistant,
+    now: datetime,
+    answers: dict[str, Any] | None = None,
+) -> Entities:
     """Onboard, set the home up by its own flow, switch it on, lay the dashboard."""
     await running.onboard(name=HOME, country="DE", currency="EUR", zone=_zone(now))
     # A changed port is taken back after five minutes unless it is confirmed.
@@ -165,7 +226,9 @@ async def set_up(running: RunningHomeAssistant, now: datetime) -> Entities:
             await running.delete(
                 f"/api/config/config_entries/entry/{entry['entry_id']}"
             )
-    await running.flow("/api/config/config_entries/flow", DOMAIN, setup_answers(now))
+    await running.flow(
+        "/api/config/config_entries/flow", DOMAIN, answers or setup_answers(now)
+    )
     found = Entities(await running.call("config/entity_registry/list"))
     # The step from observing to acting is the owner's one choice.
     await running.action(
@@ -203,8 +266,13 @@ def _zone(now: datetime) -> str:
     return f"Etc/GMT{-hours:+d}" if hours else "UTC"
 
 
-async def _check(running: RunningHomeAssistant, found: Entities) -> int:
-    """Wait until the LEAF carries the house at the dear price; print what is shown."""
+async def _check(
+    running: RunningHomeAssistant, found: Entities, station: RunningStation | None
+) -> int:
+    """Wait until the LEAF carries the house at the dear price; print what is shown.
+
+    A station has to have heard it, and to say so itself.
+    """
     status = found.unit("sensor", "status")
     price = found.home("sensor", "import_price")
     grid = found.home("sensor", "grid_power")
@@ -219,18 +287,39 @@ async def _check(running: RunningHomeAssistant, found: Entities) -> int:
             and _number(states[price]["state"]) == DEAR
             and (_number(states[power]["state"]) or 0.0) > 0.0
             and abs(_number(states[grid]["state"]) or 1e9) < 200.0
+            and (station is None or await _carries(station))
         ):
             _print_states(states)
+            if station is not None:
+                _print_commands(station)
             print("\nThe LEAF carries the house through the evening peak.")
             return 0
         await asyncio.sleep(1.0)
     _print_states(states)
+    if station is not None:
+        _print_commands(station)
     print(
         f"\nThe LEAF did not carry the house within {CHECK_TIMEOUT_S:.0f} s.\n"
         f"The end of the log:\n{running.log_tail()}",
         file=sys.stderr,
     )
     return 1
+
+
+async def _carries(station: RunningStation) -> bool:
+    """Return whether the station was told to discharge, and does."""
+    told = any(line["meaning"] == "discharge" for line in station.commands())
+    state = await station.ask()
+    return told and state["power_w"] > 0.0
+
+
+def _print_commands(station: RunningStation) -> None:
+    print("\nWhat the station's own log says that it was told:")
+    for line in station.commands():
+        print(
+            f"    {line['time'][11:19]} {line['object']} "
+            f"{line['property']}={line['value']:<10} {line['meaning']}"
+        )
 
 
 def _number(text: str) -> float | None:

@@ -6,13 +6,17 @@ minute of the start.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 DOMAIN = "leaf_to_home"
 HOME = "Demo house"
 LEAF = "LEAF"
 DASHBOARD = "demo-house"
 CHEAP, DEAR, EXPORT = 0.12, 0.36, 0.07
+# How the LEAF is reached.
+UNITS: Final = ("simulated", "echonet")
+# Panels and habits of the demo's people, the same behind either unit.
+SEED, SOLAR_PEAK_W, SOH_PERCENT = 7, 4000, 92
 # How long the evening lasts once it has begun.
 EVENING = timedelta(hours=5)
 
@@ -22,8 +26,38 @@ def evening_begins(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
-def setup_answers(now: datetime) -> dict[str, Any]:
-    """Return an answer for each step of the home's set-up."""
+def station_arguments(now: datetime, zone: str, address: str) -> list[str]:
+    """Return how the station process is started with the demo's house behind it."""
+    return [
+        f"--address={address}",
+        # Real ones take half a minute; nobody wants to wait that long here.
+        "--start-delay=10",
+        f"--seed={SEED}",
+        f"--solar-peak={SOLAR_PEAK_W}",
+        f"--soh={SOH_PERCENT}",
+        f"--zone={zone}",
+        f"--evening-peak={evening_begins(now):%H:%M:%S}",
+    ]
+
+
+def own_meters(proposed: dict[str, Any]) -> dict[str, Any]:
+    """Return the form of the station with its own board and panels.
+
+    Another station on this machine, of a test perhaps, is none of the demo's business.
+    """
+    node = proposed["device"].rpartition("-")[0]
+    meters = [meter for meter in proposed["meters"] if meter.startswith(node)]
+    return proposed | {"meters": meters}
+
+
+def setup_answers(
+    now: datetime, unit: str = "simulated", station: str = "", local: str = ""
+) -> dict[str, Any]:
+    """Return an answer for each step of the home's set-up.
+
+    A station has an address, and Home Assistant another one, since ECHONET Lite has
+    only one port.
+    """
     begins = evening_begins(now)
     peak, end = f"{begins:%H:%M:%S}", f"{begins + EVENING:%H:%M:%S}"
     return {
@@ -46,18 +80,22 @@ def setup_answers(now: datetime) -> dict[str, Any]:
         ],
         "bands": ["band", "export"],
         "export": {"export": EXPORT},
-        "first_unit": "simulated",
+        "first_unit": {"simulated": "simulated", "echonet": "echonet_lite"}[unit],
         "simulated": {
             "dead_time_s": "5",
             "trips": "none",
-            "solar_peak_w": 4000,
-            "seed": 7,
+            "solar_peak_w": SOLAR_PEAK_W,
+            "seed": SEED,
             "evening_peak": peak,
         },
+        "echonet_lite": {"local_address": local, "host": station},
+        "echonet_device": own_meters,
+        # The car at the plug.
+        "echonet_cars": dict,
         "battery": {
             "name": LEAF,
             "preset": "leaf-40",
-            "soh_percent": 92,
+            "soh_percent": SOH_PERCENT,
             "reserve_percent": 30,
             "spec": {},
         },
@@ -85,6 +123,10 @@ class Entities:
     def unit(self, domain: str, key: str) -> str:
         """Return the id of an entity of the LEAF."""
         return self._find(domain, True, key)
+
+    def has_unit(self, domain: str, key: str) -> bool:
+        """Return whether the LEAF has an entity."""
+        return (domain, True, key) in self._entities
 
     def _find(self, domain: str, of_unit: bool, key: str) -> str:
         try:
@@ -195,7 +237,11 @@ def dashboard(found: Entities) -> dict[str, Any]:
                             _tile(unit("time", "ready_by_time"), "Ready at"),
                             _tile(unit("number", "ready_by_soc"), "Ready with"),
                             _tile(unit("button", "charge_now"), "Charge now"),
-                            _tile(unit("switch", "grid"), "Mains"),
+                            *(
+                                [_tile(unit("switch", "grid"), "Mains")]
+                                if found.has_unit("switch", "grid")
+                                else []
+                            ),
                         ],
                     ),
                 ],

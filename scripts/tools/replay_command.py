@@ -190,9 +190,8 @@ def _preset_names() -> list[str]:
 
 def _replay(options: argparse.Namespace) -> None:
     for path in (options.json, options.trace, options.plot):
-        # Better now than after a long run.
-        if path is not None and not path.parent.is_dir():
-            raise FormatError(f"{path}: no such file or folder")
+        if path is not None:
+            _check_target(path)
     data = _yaml(options.tariff)
     series = {
         name: _read(options.tariff.parent / name, parse_series)
@@ -228,6 +227,20 @@ def _replay(options: argparse.Namespace) -> None:
 
         with _failing(options.plot, "written"):
             draw(options.plot, run, result, baseline)
+
+
+def _check_target(path: Path) -> None:
+    """Find out now whether `path` can be written, better than after a long run."""
+    if not path.parent.is_dir():
+        raise FormatError(f"{path}: no such file or folder")
+    there = path.exists()
+    if there and not (path.is_file() or path.is_dir()):
+        # Opening a pipe would end it for whoever reads.
+        return
+    with _failing(path, "written"):
+        path.open("ab").close()
+        if not there:
+            path.unlink()
 
 
 def _timed(run: ReplayRun) -> Replay:
@@ -283,7 +296,9 @@ def _failing(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as err:
-        raise FormatError(f"{path}: no such file or folder") from err
+        if done == "read":
+            raise FormatError(f"{path}: no such file or folder") from err
+        raise FormatError(f"{path}: cannot be {done}: {err.strerror}") from err
     except UnicodeDecodeError as err:
         raise FormatError(f"{path.name}: expected text in UTF-8, found {err}") from err
     except (gzip.BadGzipFile, EOFError, zlib.error) as err:

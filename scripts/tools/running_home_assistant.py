@@ -34,7 +34,8 @@ def _environment() -> dict[str, str]:
 
 def free_port(wanted: int) -> int:
     """Return `wanted`, or the next free port on 127.0.0.1."""
-    for port in range(wanted, wanted + 100):
+    last = min(wanted + 99, 65535)
+    for port in range(wanted, last + 1):
         with socket.socket() as probe:
             # As Home Assistant's own server binds, so that a port in TIME_WAIT is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,7 +43,7 @@ def free_port(wanted: int) -> int:
                 probe.bind(("127.0.0.1", port))
                 return port
     raise DemoError(
-        f"no port is free from {wanted} to {wanted + 99}: give another with --port"
+        f"no port is free from {wanted} to {last}: give another with --port"
     )
 
 
@@ -250,8 +251,9 @@ class RunningHomeAssistant:
     ) -> dict[str, Any]:
         """Walk through a flow with one answer for each step id; return its end.
 
-        A menu is answered with the step to go to, a form with its fields. A list
-        answers the same step several times, one after the other.
+        A menu is answered with the step to go to, a form with its fields, or with a
+        function that makes them of what the form proposes. A list answers the same step
+        several times, one after the other.
         """
         rounds = {step: iter(_as_list(answer)) for step, answer in answers.items()}
         result: dict[str, Any] = await self.post(path, {"handler": handler})
@@ -263,7 +265,12 @@ class RunningHomeAssistant:
                     f"the set-up stopped at step '{step}' with "
                     f"{result.get('errors') or 'no answer prepared'}"
                 )
-            data = {"next_step_id": answer} if result["type"] == "menu" else answer
+            if result["type"] == "menu":
+                data = {"next_step_id": answer}
+            elif callable(answer):
+                data = answer(_proposed(result["data_schema"]))
+            else:
+                data = answer
             result = await self.post(f"{path}/{result['flow_id']}", data)
         if result["type"] != "create_entry":
             raise DemoError(f"the set-up ended with {result.get('reason', result)}")
@@ -272,3 +279,15 @@ class RunningHomeAssistant:
 
 def _as_list(answer: Any) -> list[Any]:
     return answer if isinstance(answer, list) else [answer]
+
+
+def _proposed(fields: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a form is filled in with."""
+    values: dict[str, Any] = {}
+    for field in fields:
+        value = (field.get("description") or {}).get("suggested_value")
+        if value is None:
+            value = field.get("default")
+        if value is not None:
+            values[field["name"]] = value
+    return values

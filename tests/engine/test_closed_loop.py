@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+import json
 from random import Random
 
 import pytest
@@ -17,9 +18,11 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
     UnitMode,
 )
+from custom_components.leaf_to_home.engine.state import HomeState, from_dict, to_dict
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import (
     LEAF,
+    START_S,
     Late,
     Loop,
     Row,
@@ -535,3 +538,79 @@ def test_a_limit_lowered_within_a_spent_window_exports_nothing() -> None:
     loop.change(reserve_percent=90.0)
     rows = loop.run(60.0, lambda _: 2000.0)
     assert ReasonCode.IMPORT_LIMIT in rows[-1].decision.units["leaf"].flags
+
+
+def test_without_a_meter_a_charge_fits_under_the_worst_load_of_the_day() -> None:
+    loop = Loop(
+        site=dear_site(main_limit_w=9200.0), grid_fails=lambda s: s >= 600.0, tick_s=5.0
+    )
+    hour = int(START_S // 3600.0)
+    loop.state.load_peaks_w = [(hour - 23 + i, 900.0) for i in range(23)]
+    loop.plan = Intent(
+        kind=IntentKind.HOLD, power_w=0.0, reason=Reason(code=ReasonCode.PLAN)
+    )
+    loop.run(800.0, lambda s: 5000.0 if 100.0 <= s < 160.0 else 800.0)
+    loop.plan = Intent(
+        kind=IntentKind.CHARGE, power_w=6000.0, reason=Reason(code=ReasonCode.PLAN)
+    )
+    rows = loop.run(900.0, lambda _: 5000.0)
+    assert all(row.grid_w <= 9200.0 for row in rows)
+    assert rows[-1].unit_w == pytest.approx(-(9200.0 * 0.99 - 5000.0), abs=1.0)
+
+
+# What a LEAF reports.
+
+
+def reported(loop: Loop, say: Callable[[float, float], float | None]) -> None:
+    """Let the car report what `say` makes of the time and its true charge."""
+    loop.reading = lambda reading: replace(
+        reading, soc_percent=say(reading.time_s, loop.plant.soc_percent)
+    )
+
+
+@pytest.mark.parametrize("glitch", [0.0, 1.0, 100.0, None])
+def test_glitches_of_the_charge_change_nothing(glitch: float | None) -> None:
+    loop = Loop(site=dear_site(), spec=FREE)
+    reported(
+        loop,
+        lambda time_s, soc: glitch if time_s % 90.0 < 40.0 else float(int(soc)),
+    )
+    loop.run(180.0, lambda _: 2000.0)
+    rows = loop.run(1200.0, lambda _: 2000.0)
+    assert all(abs(row.grid_w - TARGET_W) <= 41.0 for row in rows)
+
+
+def test_a_charge_that_jumps_about_the_reserve_does_not_toggle() -> None:
+    """From 21 to 19 and back, at a reserve of 20 % (V2G Liberty #259)."""
+    loop = Loop(
+        site=dear_site(),
+        spec=replace(
+            FREE, usable_kwh=10.0, reserve_percent=20.0, initial_soc_percent=23.0
+        ),
+    )
+    reported(
+        loop,
+        lambda time_s, soc: (
+            float(int(soc)) if soc >= 21.5 else 21.0 if time_s % 200.0 < 100.0 else 19.0
+        ),
+    )
+    rows = loop.run(3600.0, lambda _: 2000.0)
+    assert len(starts_s(rows)) == 1
+    assert min(row.soc_percent for row in rows) >= 20.0
+    assert rows[-1].command_w == 0.0
+
+
+def test_a_restart_in_an_outage_writes_nothing() -> None:
+    loop = Loop(site=dear_site(), spec=FREE, grid_fails=lambda s: s >= 200.0)
+    warm(loop, 1500.0, 200.0)
+    loop.plant.lose_grid()
+    loop.run(100.0, lambda _: 1500.0)
+    stored = json.loads(json.dumps(to_dict(loop.state)))
+    loop.state = from_dict(HomeState, stored)
+    loop.reading = lambda _: None
+    rows = loop.run(200.0, lambda _: 1500.0)
+    loop.reading = lambda reading: replace(reading, islanding=None, status=None)
+    rows += loop.run(200.0, lambda _: 1500.0)
+    assert all(row.command_w is None for row in rows)
+    assert rows[-1].decision.guard is Guard.ISLANDING
+    assert rows[-1].unit_w == 1500.0

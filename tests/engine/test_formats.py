@@ -197,6 +197,10 @@ def test_series_that_a_tariff_refers_to() -> None:
             "t.yaml: capacity.window_min: expected one of 15, 30, 60, found 20",
         ),
         (
+            {**TARIFF, "capacity": {"price_per_kw_month": 1e7}},
+            r"price_per_kw_month: expected a number from 0 to 1e\+06",
+        ),
+        (
             {**TARIFF, "capacity": {"price_per_kw_month": 4, "peaks_averaged": 0}},
             "t.yaml: capacity.peaks_averaged: expected one of 1, 2",
         ),

@@ -236,3 +236,14 @@ def test_a_counter_that_jumps_or_begins_anew_is_not_believed() -> None:
         car.heard_s = START_S + at_s
     assert car.charged_kwh == 0.0
     assert car.discharged_kwh == pytest.approx(0.5)
+
+
+def test_what_happened_while_nobody_listened_is_told_by_the_next_report() -> None:
+    """Home Assistant was away while the station charged the car."""
+    car = unit(heard_s=START_S)
+    back_s = 8 * 3600.0
+    count(car, LEAF, reading(time_s=START_S + back_s), 0.0)
+    assert not soc_known(car, LEAF)
+    say(car, 80.0, back_s)
+    assert soc_known(car, LEAF)
+    assert soc_percent(car, LEAF) == pytest.approx(80.0)

@@ -164,6 +164,8 @@ def row(text: str) -> list[str]:
             "load_w: expected at least 0, found '-1'",
         ),
         (row("2026-11-23T02:00:00+00:00,1,-51"), "solar_w: expected at least -50"),
+        (row("2026-11-23T02:00:00+00:00,1e30,1"), "load_w: expected at most 1e\\+06"),
+        (row("2026-11-23T02:00:00+00:00,1,1e7"), "solar_w: expected at most 1e\\+06"),
         (row("2026-11-23T02:00:00+00:00,1"), "line 6: expected 3 values, found 2"),
         (
             row("2026-11-23T02:00:00,1,1"),
@@ -225,6 +227,14 @@ def test_series() -> None:
     [
         (["time,price"], "prices.csv: expected at least two rows, found 0"),
         (["time,price", "2026-11-23T00:00:00Z,"], "line 2: price: expected a number"),
+        (
+            ["time,price", "2026-11-23T00:00:00Z,1e9"],
+            r"line 2: price: expected at most 1e\+06, found '1e9'",
+        ),
+        (
+            ["time,price", "2026-11-23T00:00:00Z,-1e9"],
+            r"line 2: price: expected at least -1e\+06",
+        ),
         (["time,cost"], "prices.csv, line 1: header: expected the columns time, price"),
     ],
 )
@@ -262,6 +272,8 @@ def test_trips() -> None:
             "line 3: departure: expected a time after the return before",
         ),
         ([f"{OUT},{BACK},-7,60,24"], "line 2: energy_kwh: expected at least 0"),
+        ([f"{OUT},{BACK},1e5,60,24"], "line 2: energy_kwh: expected at most 10000"),
+        ([f"{OUT},{BACK},7,60,1e6"], "known_hours_before: expected at most 100000"),
         ([f"{OUT},{BACK},,60,24"], "line 2: energy_kwh: expected a number, found ''"),
         ([f"{OUT},{BACK},7,101,24"], "required_soc_percent: expected at most 100"),
         ([f"{OUT},{BACK},7,60,-1"], "known_hours_before: expected at least 0"),

@@ -69,6 +69,12 @@ def band(**fields: Any) -> dict[str, Any]:
         ),
         ({"import": {"series": "q"}}, "import.series: no such series: 'q'"),
         ({"export": {"series": 3}}, "export.series: no such series: 3"),
+        (
+            {"import": 1e9},
+            r"import: expected a number from -1e\+06 to 1e\+06, found 1000000000.0",
+        ),
+        ({"export": -1e300}, r"export: expected a number from -1e\+06 to 1e\+06"),
+        (band(price=1e7), r"import.bands\[2\].price: expected a number from"),
         ({"export": [1]}, r"export: expected a number, found \[1\]"),
         (
             {"import": {"bands": []}},

@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from scripts.tools import demo
 from scripts.tools.demo_home import Entities, evening_begins, setup_answers
 from scripts.tools.running_home_assistant import DemoError, free_port
+from scripts.tools.running_station import free_addresses
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +36,52 @@ def test_check_shows_a_leaf_that_carries_the_evening() -> None:
     assert float(shown["sensor.leaf_power"]) > 100.0
     assert float(shown["sensor.demo_house_grid_power"]) < 200.0
     assert float(shown["sensor.demo_house_import_price"]) == 0.36
+
+
+@pytest.mark.timeout(400)
+def test_check_shows_a_station_that_was_told_to_carry_the_evening() -> None:
+    """The same house behind a station, over real UDP; the station's log says so."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "scripts.tools.demo", "--check"),
+            *("--unit", "echonet", "--port", "8540"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=390,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "The LEAF carries the house through the evening peak." in result.stdout
+    shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
+    assert shown["sensor.leaf_status"] == "discharging"
+    assert float(shown["sensor.demo_house_import_price"]) == 0.36
+    told = re.findall(r"^ {4}\S+ 027e01 (\w\w)=(\w+)", result.stdout, re.MULTILINE)
+    assert ("dd", "03") in told
+    assert ("da", "43") in told
+    powers_w = [int(value, 16) for epc, value in told if epc == "ec"]
+    assert powers_w
+    assert max(powers_w) > 100
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_second_demo_takes_other_addresses() -> None:
+    station, home = free_addresses()
+    assert station != home
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((home, 3610))
+        assert free_addresses()[0] != station
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_no_free_address_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: socket.socket, address: tuple[str, int]) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(DemoError, match=r"3610.*Address already in use.*ss -ulnp"):
+        free_addresses()
 
 
 @pytest.mark.parametrize("second", [0, 1, 30, 59])
@@ -69,3 +117,45 @@ def test_no_free_port_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_entity_is_named() -> None:
     with pytest.raises(LookupError, match="the LEAF has no sensor 'soc'"):
         Entities([]).unit("sensor", "soc")
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_no_port_is_looked_for_beyond_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        try:
+            taken.bind(("127.0.0.1", 65535))
+        except OSError:
+            pass
+        else:
+            taken.listen()
+        with pytest.raises(DemoError, match="from 65535 to 65535"):
+            free_port(65535)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "0", "x"])
+def test_a_port_that_is_none(port: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "scripts.tools.demo", f"--port={port}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert f"expected a port from 1 to 65535, found '{port}'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_second_demo_leaves_the_first_its_folder(tmp_path: Path) -> None:
+    """Home Assistant takes some seconds to take the port: a lock tells until then."""
+    with demo.own_folder(tmp_path, 8470) as (folder, port):
+        (folder / "kept").touch()
+        with demo.own_folder(tmp_path, 8470) as (other, next_port):
+            assert next_port > port
+            assert other != folder
+        assert (folder / "kept").exists()
+    with demo.own_folder(tmp_path, port) as (again, same_port):
+        assert (again, same_port) == (folder, port)
+        assert list(again.iterdir()) == [], "it begins afresh"

@@ -253,6 +253,8 @@ def test_presets_and_the_plot(files: Files) -> None:
         ),
         ({}, ["--json", "nowhere/x.json"], "nowhere/x.json: no such file or folder"),
         ({}, ["--plot", "nowhere/x.png"], "nowhere/x.png: no such file or folder"),
+        ({}, ["--json", "."], ".: cannot be written: Is a directory"),
+        ({}, ["--trace", "/proc/x.csv"], "/proc/x.csv: cannot be written: "),
         ({"tariff.yaml": ""}, [], "tariff.yaml: expected fields such as currency"),
         (
             {"tariff.yaml": "a: [1"},

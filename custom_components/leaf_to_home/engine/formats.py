@@ -196,7 +196,7 @@ def _capacity(value: object, path: str) -> CapacityTariff | None:
     )
     return CapacityTariff(
         price_per_kw_month=_number(
-            fields.get("price_per_kw_month"), f"{path}.price_per_kw_month", 0.0, 1e9
+            fields.get("price_per_kw_month"), f"{path}.price_per_kw_month", 0.0, 1e6
         ),
         window_min=window_min,
         free_kw=_number(fields.get("free_kw", 0.0), f"{path}.free_kw", 0.0, 1e4),

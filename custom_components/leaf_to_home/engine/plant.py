@@ -131,6 +131,11 @@ class Plant:
         return self._state.grid_lost and self._state.direction > 0
 
     @property
+    def island_over(self) -> bool:
+        """Return whether it lets go of the house until the grid is back."""
+        return self._state.island_over
+
+    @property
     def power_w(self) -> float:
         """Return the AC power at this moment, standby included."""
         return self._state.power_w or self._standby_w()

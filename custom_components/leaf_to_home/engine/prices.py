@@ -19,6 +19,10 @@ _DAY_SETS = {
 }
 
 
+# Beyond it a price is a slip of the keyboard, in any currency.
+HIGHEST_PRICE = 1e6
+
+
 class TariffError(ValueError):
     """A tariff that cannot be read; names the field and what is expected."""
 
@@ -207,7 +211,10 @@ def _price(value: object, path: str) -> float:
         and not isinstance(value, bool)
         and isfinite(value)
     ):
-        return float(value)
+        if abs(value) <= HIGHEST_PRICE:
+            return float(value)
+        expected = f"a number from {-HIGHEST_PRICE:g} to {HIGHEST_PRICE:g}"
+        raise TariffError(f"{path}: expected {expected}, found {value!r}")
     raise TariffError(f"{path}: expected a number, found {value!r}")
 
 

@@ -31,9 +31,9 @@ from .model import (
 )
 from .plan import Plan
 from .plant import Plant
-from .replay_planner import ReplayPlanner
 from .records import Records, prices_of_steps
-from .state import HomeSettings, HomeState
+from .replay_planner import ForecastName, HouseRow, PriceKnowledge, ReplayPlanner
+from .state import HomeSettings, HomeState, UnitState, first_settings
 from .step import step
 from .tables import HouseRun
 from .trips import Trip
@@ -41,24 +41,12 @@ from .trips import Trip
 UNIT = "unit"
 # What the baseline charges to.
 BASELINE_PERCENT = 80.0
+# From this step on a row is a mean; below, it is what a meter shows at that moment.
+MEANS_FROM_S = 60.0
 # A departure is short when it lacks more than this.
 SHORT_KWH = 0.01
 _PROGRESS_STEPS = 500
 PLAN_EVERY_S = 900.0
-
-
-class ForecastName(StrEnum):
-    """What a plan knows of load and sun: the home's own past, or the truth."""
-
-    OWN = "own"
-    PERFECT = "perfect"
-
-
-class PriceKnowledge(StrEnum):
-    """Which prices are known: those that were published by then, or all."""
-
-    PUBLISHED = "published"
-    ALL = "all"
 
 
 class PolicyName(StrEnum):
@@ -169,15 +157,6 @@ class PlanMaker(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HouseRow:
-    """Mean powers of one executed step, W."""
-
-    load_w: float
-    solar_w: float
-    solar_forecast_w: float | None
-
-
 class _Engine:
     """Runs the one pure `step` on what a home would measure."""
 
@@ -206,10 +185,19 @@ class _Engine:
         )
         self._grid_mean_w: float | None = None
         self._outcome: Outcome | None = None
+        # The user asks for what the most demanding trip needs.
+        wished = max((trip.required_soc_percent for trip in run.trips), default=0.0)
         self._state = HomeState(
             settings=HomeSettings(
                 mode=HomeMode.AUTOMATIC, import_limit_w=run.contract.import_limit_w
-            )
+            ),
+            units={
+                UNIT: UnitState(
+                    settings=replace(
+                        first_settings(run.spec), ready_by_soc_percent=wished
+                    )
+                )
+            },
         )
 
     def decide(
@@ -244,6 +232,7 @@ class _Engine:
             has_solar=self._has_solar,
             grid_mean_w=self._grid_mean_w,
             interval_s=self._step_s,
+            means=self._step_s >= MEANS_FROM_S,
         )
         inputs = self._with_plan(inputs, now_s)
         if self._timer is None:
@@ -320,7 +309,12 @@ def run_replay(
         policy = _Baseline(plant)
     else:
         if planner is None and run.policy is PolicyName.AUTOMATIC:
-            planner = ReplayPlanner(run)
+            planner = ReplayPlanner(
+                run.house,
+                run.contract,
+                forecast=run.forecast,
+                price_knowledge=run.price_knowledge,
+            )
         policy = engine = _Engine(run, plant, step_s, timer, planner)
 
     records = Records.empty(house, per_row, plant.stored_kwh, prices)
@@ -351,7 +345,13 @@ def run_replay(
             result = plant.advance(step_s, load_w, solar_w)
             policy.learn(result.grid_w)
             if planner is not None:
-                planner.learn(now_s, step_s, HouseRow(load_w=load_w, solar_w=solar_w, solar_forecast_w=forecast_w))
+                planner.learn(
+                    now_s,
+                    step_s,
+                    HouseRow(
+                        load_w=load_w, solar_w=solar_w, solar_forecast_w=forecast_w
+                    ),
+                )
             records.unit_w[i] = result.unit_w
             records.stored_kwh[i] = result.stored_kwh
             records.connected[i] = plant.connected

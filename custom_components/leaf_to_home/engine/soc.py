@@ -12,6 +12,8 @@ COUNTING_ERROR = 0.15
 CONFIRM_S = 60.0
 # Chargers report 0 and 1 % when they do not know.
 GLITCH_PERCENT = 1.0
+# After a silence this long a report need not fit what was counted.
+SILENT_S = 300.0
 # Counting is no finer than this, percent.
 EXACT_PERCENT = 0.02
 # A counter gains no more than this share of the unit's power allows, and one step.
@@ -34,6 +36,9 @@ def count(
     """
     charged_kwh = discharged_kwh = 0.0
     most_kwh = _most_kwh(unit, spec, reading)
+    if reading is not None and reading.time_s - (unit.heard_s or 0.0) > SILENT_S:
+        # Whatever happened while nobody listened, the next report tells.
+        unit.anchor_soc_percent = None
     if reading is not None and reading.charged_kwh is not None:
         charged_kwh = _counted(reading.charged_kwh, unit.device_charged_kwh, most_kwh)
         unit.device_charged_kwh = reading.charged_kwh

@@ -4,14 +4,15 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
-from math import inf, isfinite
+from math import isfinite
 from zoneinfo import ZoneInfo
 
 from .formats import FormatError, shown
-from .local_clock import LocalClock
+from .local_clock import LocalClock, LocalDay
+from .prices import HIGHEST_PRICE
 from .tariff import PriceSeries
 from .trips import Trip
 
@@ -19,6 +20,12 @@ SHORTEST_STEP_S = 1.0
 LONGEST_STEP_S = 3600.0
 # Missing values are interpolated up to this long.
 LONGEST_GAP_S = 7200.0
+# So many days before a run are what the home remembers at its begin.
+PAST_DAYS = 28
+# No house, and no meter of one: more is a slip of the keyboard or another unit.
+HIGHEST_W = 1e6
+HIGHEST_TRIP_KWH = 10_000.0
+EARLIEST_KNOWN_HOURS = 1e5
 # Inverters draw a little at night; below this it is a fault of the data.
 LOWEST_SOLAR_W = -50.0
 
@@ -28,7 +35,7 @@ class HouseRun:
     """The rows of the local days that are run, each `step_s` long, without holes.
 
     Days (ISO dates) of the chosen span that lack more than can be interpolated are in
-    `days_left_out`, with all their rows.
+    `days_left_out`, with all their rows. `past` holds the whole days just before.
     """
 
     step_s: float
@@ -38,6 +45,7 @@ class HouseRun:
     days: tuple[str, ...]
     days_left_out: tuple[str, ...]
     solar_forecast_w: Sequence[float | None] | None = None
+    past: HouseRun | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,32 +83,51 @@ class HouseTable:
                 )
             while day.iso < start.isoformat():
                 day = clock.day_after(day)
+        begin_s = day.start_s
+        run_days, left_out, spans = self._days(clock, day, last, days)
+        if not spans:
+            raise FormatError(f"{wanted} from {first} to {last}, found none")
+        past_day = clock.day(begin_s - PAST_DAYS * 86400.0)
+        past_last = clock.day(begin_s - 1.0).iso
+        past_days, _, past_spans = self._days(clock, past_day, past_last, None)
+        past = self._rows(past_spans, past_days, []) if past_spans else None
+        return replace(self._rows(spans, run_days, left_out), past=past)
+
+    def _days(
+        self, clock: LocalClock, day: LocalDay, last: str, count: int | None
+    ) -> tuple[list[str], list[str], list[range]]:
+        """Return whole days from `day` to `last`, those left out, and the rows."""
         run_days: list[str] = []
         left_out: list[str] = []
-        rows: list[int] = []
+        spans: list[range] = []
         while day.iso <= last and (
-            days is None or len(run_days) + len(left_out) < days
+            count is None or len(run_days) + len(left_out) < count
         ):
             if any(a < day.end_s and b > day.start_s for a, b in self.gaps):
                 left_out.append(day.iso)
             else:
-                run_days.append(day.iso)
                 begin = bisect_left(self.times_s, day.start_s)
-                rows.extend(range(begin, bisect_left(self.times_s, day.end_s)))
+                rows = range(begin, bisect_left(self.times_s, day.end_s))
+                if rows:
+                    run_days.append(day.iso)
+                    spans.append(rows)
             day = clock.day_after(day)
-        if not rows:
-            raise FormatError(f"{wanted} from {first} to {last}, found none")
+        return run_days, left_out, spans
+
+    def _rows(
+        self, spans: Sequence[range], days: Sequence[str], left_out: Sequence[str]
+    ) -> HouseRun:
+        rows = [i for span in spans for i in span]
+        forecast = self.solar_forecast_w
         return HouseRun(
             step_s=self.step_s,
             times_s=[self.times_s[i] for i in rows],
             load_w=[self.load_w[i] for i in rows],
             solar_w=[self.solar_w[i] for i in rows],
-            days=tuple(run_days),
+            days=tuple(days),
             days_left_out=tuple(left_out),
             solar_forecast_w=(
-                None
-                if self.solar_forecast_w is None
-                else [self.solar_forecast_w[i] for i in rows]
+                None if forecast is None else [forecast[i] for i in rows]
             ),
         )
 
@@ -123,7 +150,7 @@ def parse_house(lines: Iterable[str], name: str) -> HouseTable:
             text = row[i]
             value = None
             if text:
-                value = _number(text, (name, line, columns[i]), lowest, inf)
+                value = _number(text, (name, line, columns[i]), lowest, HIGHEST_W)
                 value = max(0.0, value)
             has_forecast |= i == 3 and value is not None
             values[i - 1].append(value)
@@ -161,7 +188,8 @@ def parse_series(lines: Iterable[str], name: str) -> PriceSeries:
     prices: list[float] = []
     for line, row in _rows(lines, name, ("time", "price"), required=2):
         times_s.append(_rising(row[0], (name, line, "time"), times_s))
-        prices.append(_number(row[1], (name, line, "price"), -inf, inf))
+        place = (name, line, "price")
+        prices.append(_number(row[1], place, -HIGHEST_PRICE, HIGHEST_PRICE))
     if len(times_s) < 2:
         raise FormatError(f"{name}: expected at least two rows, found {len(times_s)}")
     return PriceSeries(times_s, prices)
@@ -195,14 +223,16 @@ def parse_trips(lines: Iterable[str], name: str) -> list[Trip]:
             Trip(
                 departure_s=departure_s,
                 return_s=return_s,
-                energy_kwh=_number(row[2], (name, line, "energy_kwh"), 0.0, inf),
+                energy_kwh=_number(
+                    row[2], (name, line, "energy_kwh"), 0.0, HIGHEST_TRIP_KWH
+                ),
                 required_soc_percent=(
                     _number(percent, (name, line, columns[3]), 0.0, 100.0)
                     if percent
                     else 0.0
                 ),
                 known_hours_before=(
-                    _number(known, (name, line, columns[4]), 0.0, inf)
+                    _number(known, (name, line, columns[4]), 0.0, EARLIEST_KNOWN_HOURS)
                     if known
                     else None
                 ),

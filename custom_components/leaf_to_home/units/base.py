@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -53,6 +53,24 @@ class Unit(Protocol):
         """Drop our connection and leave the device as it is."""
 
 
+@runtime_checkable
+class TellsMore(Protocol):
+    """A unit that has more to say in diagnostics than its reading."""
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return it, without what names a person, a car or a place."""
+
+
+@runtime_checkable
+class WakesVehicle(Protocol):
+    """A unit that can ask a sleeping car for its data, which wears a relay."""
+
+    has_vehicle: bool
+
+    async def async_refresh_vehicle(self) -> None:
+        """Ask it now."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitContext:
     """What a driver gets to be made: the subentry's data and what they mean."""
@@ -63,9 +81,9 @@ class UnitContext:
     data: dict[str, Any]
 
 
-# A driver module offers `async_create(hass, context) -> Unit`; its form stands beside it
-# in `<driver>_form.py`, so that the flow never loads a driver's protocol library.
-DRIVERS: tuple[str, ...] = ("simulated",)
+# A driver module offers `async_create(hass, context) -> Unit`; its form stands beside
+# it in `<driver>_form.py`, so that the flow never loads a driver's protocol library.
+DRIVERS: tuple[str, ...] = ("simulated", "echonet_lite")
 
 
 async def async_create_unit(
