@@ -1,0 +1,1 @@
+"""An independent device on a network of its own."""

@@ -1,0 +1,1 @@
+"""A real Home Assistant and a station, each in a process of its own."""
