@@ -301,7 +301,9 @@ def test_forgetting_and_beginning_afresh() -> None:
     assert (one.command_w, one.told, one.wanted_since_s) == (None, False, None)
     assert one.started_s == START_S - 900.0, "the relay does not forget"
     begin_afresh(one)
-    assert not (one.started_s or one.direction_s or one.direction)
+    assert one.started_s is None
+    assert one.direction_s is None
+    assert one.direction == 0
     assert one.reversals_s == []
 
 
