@@ -27,6 +27,9 @@ DAYS = 60
 QUICK_DAYS = 10
 QUICK_CASES = ("emhass-bands", "home1-dynamic", "commuter-unannounced", "portable")
 PROCESSES = 2
+REPEATS = 15
+# Second by second every day takes a while.
+EXECUTION_DAYS = 3
 SECTIONS = ("planners", "growth", "engine")
 
 
@@ -115,6 +118,8 @@ def _filled(options: argparse.Namespace) -> argparse.Namespace:
 
 def _judge_all(options: argparse.Namespace) -> list[Case]:
     jobs = [(name, options.days, options.policies) for name in options.scenarios]
+    if PROCESSES < 2:
+        return [_judge_case(job) for job in jobs]
     cases = []
     with get_context("fork").Pool(PROCESSES) as pool:
         for case in pool.imap(_judge_case, jobs):
@@ -190,7 +195,7 @@ def _mean(cases: Sequence[Case], policy: str) -> str:
     return f"{fmean(values):.1f}" if values else "–"
 
 
-def plan_growth(repeats: int = 15) -> Mapping[str, float]:
+def plan_growth() -> Mapping[str, float]:
     """Return how plan time grows with horizon and units, and what a plan needs.
 
     Times are of the processor, so that a busy machine does not count.
@@ -199,7 +204,7 @@ def plan_growth(repeats: int = 15) -> Mapping[str, float]:
     def ms(hours: float, units: int) -> float:
         tasks = example_tasks(hours=hours, units=units)
         times = []
-        for _ in range(repeats):
+        for _ in range(REPEATS):
             begun_s = process_time()
             plan_together(tasks, 0.0)
             times.append((process_time() - begun_s) * 1e3)
@@ -233,20 +238,20 @@ def engine_figures() -> Mapping[str, float]:
     return figures
 
 
-def _execution(run: ReplayRun, days: int = 3) -> Mapping[str, float]:
+def _execution(run: ReplayRun) -> Mapping[str, float]:
     """Return the share of the saving that real execution costs, step by step.
 
     The rule on a few days: ideal at the rows of the house, then with the loss curve,
     then second by second, then with a dead time of 10 s.
     """
     rows = run.house
-    count = days * round(86400.0 / rows.step_s)
+    count = EXECUTION_DAYS * round(86400.0 / rows.step_s)
     house = replace(
         rows,
         times_s=rows.times_s[:count],
         load_w=rows.load_w[:count],
         solar_w=rows.solar_w[:count],
-        days=rows.days[:days],
+        days=rows.days[:EXECUTION_DAYS],
         past=None,
     )
     trips: tuple[Trip, ...] = ()

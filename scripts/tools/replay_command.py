@@ -31,6 +31,10 @@ from custom_components.leaf_to_home.engine.replay import (
     ReplayRun,
     run_replay,
 )
+from custom_components.leaf_to_home.engine.replay_planner import (
+    ForecastName,
+    PriceKnowledge,
+)
 from custom_components.leaf_to_home.engine.tables import (
     HouseRun,
     parse_house,
@@ -134,6 +138,20 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(PolicyName),
         default=PolicyName.AUTOMATIC,
         help="who decides (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--forecast",
+        type=ForecastName,
+        choices=list(ForecastName),
+        default=ForecastName.OWN,
+        help="what a plan knows of load and sun (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--price-knowledge",
+        type=PriceKnowledge,
+        choices=list(PriceKnowledge),
+        default=PriceKnowledge.PUBLISHED,
+        help="which prices a plan knows (default: %(default)s)",
     )
     parser.add_argument(
         "--dead-time",
@@ -390,4 +408,6 @@ def _summary(
     lines += ["", f"saving over none: {saving:,.2f} {currency}{share}, {daily}"]
     if result.books.decision_us_median is not None:
         lines.append(f"one decision: {result.books.decision_us_median:.0f} µs (median)")
+    if result.books.plan_ms_median is not None:
+        lines.append(f"one plan: {result.books.plan_ms_median:.0f} ms (median)")
     return "\n".join(lines)

@@ -1,0 +1,200 @@
+"""Which nodes there are, who they are, and where one of them went."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from pyhems import REGISTRY
+
+from .classes import BATTERIES, METER_POWER
+from .device import IDENTIFICATION, MAKER, PRODUCT, SERIAL
+from .frames import (
+    CONTROLLER,
+    NODE_PROFILE,
+    Message,
+    Service,
+    class_code,
+    decode_instances,
+    decode_text,
+)
+from .hub import Lan
+from .link import Link, NoAnswer
+
+INSTANCES_ANNOUNCED: Final = 0xD5
+INSTANCES: Final = 0xD6
+_PROFILE_CLASS: Final = class_code(NODE_PROFILE)
+_IDENTIFICATION_BYTES: Final = 17
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundDevice:
+    """A battery or a meter on the network, as it says of itself."""
+
+    address: str
+    eoj: int
+    # Names the node for good; begins with its address where it has no other name.
+    node: str
+    maker: int | None
+    product: str | None
+
+    @property
+    def code(self) -> int:
+        """Return the class."""
+        return class_code(self.eoj)
+
+    @property
+    def unique_id(self) -> str:
+        """Return what tells this device from all others."""
+        return f"echonet_lite-{self.node}-{self.eoj:06x}"
+
+
+async def async_search(lan: Lan) -> dict[str, tuple[int, ...]]:
+    """Return address and objects of the nodes that answer a call to all."""
+    found: dict[str, tuple[int, ...]] = {}
+
+    def heard(address: str, message: Message) -> None:
+        instances = announced_instances(message)
+        if instances is not None:
+            found[address] = instances
+
+    stop = lan.endpoint.listen(heard)
+    try:
+        # A frame can get lost, and a call to all is not repeated by anybody else.
+        for _ in range(2):
+            lan.endpoint.send_group(
+                Message(
+                    tid=lan.endpoint.next_tid(),
+                    source=CONTROLLER,
+                    target=NODE_PROFILE,
+                    service=Service.GET,
+                    properties=((INSTANCES, b""),),
+                )
+            )
+            await asyncio.sleep(lan.pace.search_s / 2.0)
+    finally:
+        stop()
+    return found
+
+
+def announced_instances(message: Message) -> tuple[int, ...] | None:
+    """Return the objects that a node names in a message, None if it names none."""
+    if class_code(message.source) != _PROFILE_CLASS:
+        return None
+    for epc, edt in message.properties:
+        if epc in (INSTANCES, INSTANCES_ANNOUNCED) and edt:
+            return decode_instances(edt)
+    return None
+
+
+async def async_describe(
+    lan: Lan, address: str, instances: tuple[int, ...] | None = None
+) -> list[FoundDevice]:
+    """Return the batteries and meters of a node; raise NoAnswer."""
+    async with lan.async_link(address) as link:
+        if instances is None:
+            told = await link.get(NODE_PROFILE, (INSTANCES,))
+            instances = decode_instances(told.get(INSTANCES, b""))
+        return [
+            await _describe_object(link, eoj)
+            for eoj in instances
+            if class_code(eoj) in BATTERIES or class_code(eoj) in METER_POWER
+        ]
+
+
+async def async_node_name(link: Link, eoj: int) -> str:
+    """Return what names a node for good; raise NoAnswer.
+
+    That is its identification number. Some have none: then the device's own, then
+    maker, product code and serial number, and last of all the address, which cannot be
+    followed when it changes.
+    """
+    told = await link.get(NODE_PROFILE, (INSTANCES, IDENTIFICATION))
+    name = _identification(told.get(IDENTIFICATION, b""))
+    if name is None:
+        told = await link.get(eoj, (MAKER, IDENTIFICATION, PRODUCT, SERIAL))
+        name = _identification(told.get(IDENTIFICATION, b""))
+    if name is not None:
+        return name
+    maker, serial = told.get(MAKER), decode_text(told.get(SERIAL))
+    if maker and serial:
+        product = decode_text(told.get(PRODUCT)) or ""
+        return f"{maker.hex()}-{product}-{serial}".lower()
+    return link.address
+
+
+async def async_find(lan: Lan, node: str, eoj: int, last: str) -> str:
+    """Return where a node is now; raise NoAnswer.
+
+    It is looked for at its last address and by a call to all at the same time.
+    """
+    if node == last:
+        return last
+    tasks = {
+        asyncio.ensure_future(_async_at(lan, node, eoj, last)),
+        asyncio.ensure_future(_async_elsewhere(lan, node, eoj, last)),
+    }
+    try:
+        while tasks:
+            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                address = task.result()
+                if address is not None:
+                    return address
+    finally:
+        for task in tasks:
+            task.cancel()
+    raise NoAnswer
+
+
+async def _async_at(lan: Lan, node: str, eoj: int, address: str) -> str | None:
+    """Return the address if the node answers there."""
+    try:
+        async with lan.async_link(address) as link:
+            return address if await async_node_name(link, eoj) == node else None
+    except NoAnswer:
+        return None
+
+
+async def _async_elsewhere(lan: Lan, node: str, eoj: int, last: str) -> str | None:
+    for address, instances in (await async_search(lan)).items():
+        if address != last and eoj in instances:
+            if await _async_at(lan, node, eoj, address) is not None:
+                return address
+    return None
+
+
+def maker_name(maker: int | None, language: str) -> str | None:
+    """Return who made a device, by its code where the name is not known."""
+    if maker is None:
+        return None
+    known = REGISTRY.manufacturers.get(maker)
+    if known is None:
+        return f"{maker:06X}"
+    return known.name_ja if language == "ja" else known.name_en
+
+
+def class_name(code: int, language: str) -> str:
+    """Return what a class is called."""
+    known = REGISTRY.devices.get(code)
+    if known is None:
+        return f"{code:04X}"
+    return known.name_ja if language == "ja" else known.name_en
+
+
+async def _describe_object(link: Link, eoj: int) -> FoundDevice:
+    told = await link.get(eoj, (MAKER, PRODUCT))
+    maker = told.get(MAKER)
+    return FoundDevice(
+        address=link.address,
+        eoj=eoj,
+        node=await async_node_name(link, eoj),
+        maker=int.from_bytes(maker) if maker else None,
+        product=decode_text(told.get(PRODUCT)),
+    )
+
+
+def _identification(edt: bytes) -> str | None:
+    """Return an identification number; the unset ones are all zeros or all ones."""
+    if len(edt) != _IDENTIFICATION_BYTES or len(set(edt[4:])) == 1:
+        return None
+    return edt.hex()

@@ -1,0 +1,430 @@
+"""A LEAF-to-Home station or storage battery that speaks ECHONET Lite."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from ...const import DOMAIN, LOGGER
+from ...engine.model import Capabilities, DischargeSemantics, Outcome, Reading, Setpoint
+from ..base import UnitContext, UnitInfo, UnitUnreachable
+from .classes import BATTERIES, METER_INTERCONNECTION, OPERATION, Connection
+from .conduct import Conduct
+from .control import Commander
+from .device import MAKER, PRODUCT, SERIAL, DeviceObject
+from .discovery import INSTANCES, INSTANCES_ANNOUNCED, async_find, maker_name
+from .endpoint import EndpointError, PortTaken
+from .frames import NODE_PROFILE, class_code, decode_instances
+from .house import House, MeterChoice, own_meters
+from .hub import Hub, Lan, async_get_hub, other_integrations
+from .journal import frame_log, property_table
+from .learning import Learner
+from .link import Link, NoAnswer
+from .station import Station
+
+CONF_LOCAL_ADDRESS: Final = "local_address"
+CONF_ADDRESS: Final = "address"
+CONF_NODE: Final = "node"
+CONF_EOJ: Final = "eoj"
+CONF_METERS: Final = "meters"
+CONF_VEHICLES: Final = "vehicles"
+
+ISSUE_PORT: Final = "echonet_port_taken"
+ISSUE_VEHICLE: Final = "echonet_unknown_vehicle"
+
+# The car is woken for its data at most this often when nobody asks for it, s.
+WAKE_GAP_S: Final = 6 * 3600.0
+# A plug that makes bad contact must not wake it again and again, s.
+PLUG_GAP_S: Final = 300.0
+BUTTON_GAP_S: Final = 60.0
+
+
+class EchonetLiteUnit:
+    """One battery; connected from `connect` until `detach`."""
+
+    def __init__(self, hass: HomeAssistant, context: UnitContext, hub: Hub) -> None:
+        data = context.data
+        self.capabilities = Capabilities(discharge=DischargeSemantics.UNKNOWN)
+        self.poll_interval: timedelta | None = timedelta(seconds=hub.pace.fast_s)
+        self._hass = hass
+        self._context = context
+        self._hub = hub
+        self._address: str = data[CONF_ADDRESS]
+        self._node: str = data[CONF_NODE]
+        self._eoj: int = data[CONF_EOJ]
+        self.has_vehicle = BATTERIES[class_code(self._eoj)].vehicle is not None
+        self._local_address: str | None = data.get(CONF_LOCAL_ADDRESS)
+        self._vehicles = frozenset(
+            vehicle["key"] for vehicle in data.get(CONF_VEHICLES, ())
+        )
+        self._lan: Lan | None = None
+        self._link: Link | None = None
+        self._station: Station | None = None
+        self._commander: Commander | None = None
+        # What is learnt outlives a lost connection.
+        self._conduct = Conduct()
+        self._learner = Learner()
+        self._woken_s: float | None = None
+        self._listeners: list[Callable[[Reading], None]] = []
+        self._stops: list[CALLBACK_TYPE] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lost: str | None = None
+        self._plugged: bool | None = None
+        self._reading: Reading | None = None
+        self._read_s: float | None = None
+        self._waiting_until_s = 0.0
+
+    async def connect(self) -> UnitInfo:
+        """Find the node, learn what it can do and what it is doing."""
+        await self._drop()
+        try:
+            return await self._connect()
+        except PortTaken as err:
+            self._raise_port_issue(err)
+            await self._drop()
+            raise UnitUnreachable(str(err)) from err
+        except EndpointError as err:
+            await self._drop()
+            raise UnitUnreachable(str(err)) from err
+        except NoAnswer as err:
+            await self._drop()
+            raise UnitUnreachable(f"no answer from {self._address}") from err
+        except BaseException:
+            await self._drop()
+            raise
+
+    @callback
+    def listen(self, on_reading: Callable[[Reading], None]) -> Callable[[], None]:
+        """Call back with what the station announces."""
+        self._listeners.append(on_reading)
+
+        def stop() -> None:
+            self._listeners.remove(on_reading)
+
+        return stop
+
+    async def read(self) -> Reading:
+        """Ask the station what is due."""
+        station = self._connected()
+        if self._lost is not None:
+            raise UnitUnreachable(self._lost)
+        now_s = asyncio.get_running_loop().time()
+        if self._reading is not None and not self._may_ask(station, now_s):
+            return self._reading
+        try:
+            await station.refresh()
+        except NoAnswer as err:
+            raise UnitUnreachable(f"no answer from {self._address}") from err
+        self._read_s = asyncio.get_running_loop().time()
+        return self._take(station)
+
+    async def apply(self, setpoint: Setpoint) -> Outcome:
+        """Command the station and read back what it took."""
+        capacity_wh = 1000.0 * self._context.spec.capacity_kwh
+        return await self._command(
+            lambda commander: commander.apply(setpoint, capacity_wh)
+        )
+
+    async def park(self) -> Outcome:
+        """Stand by, unless the station carries the house."""
+        return await self._command(Commander.park)
+
+    async def detach(self) -> None:
+        """Close what is ours; the station goes on as it is."""
+        await self._drop()
+        self._clear_port_issue()
+        ir.async_delete_issue(
+            self._hass, DOMAIN, f"{ISSUE_VEHICLE}_{self._context.subentry_id}"
+        )
+
+    async def async_refresh_vehicle(self) -> None:
+        """Ask the car for its data now, because a person wants to know."""
+        if self._station is None:
+            raise UnitUnreachable(
+                translation_domain=DOMAIN,
+                translation_key="unit_unreachable",
+                translation_placeholders={
+                    "unit": self._context.name,
+                    "error": "not connected",
+                },
+            )
+        await self._wake(BUTTON_GAP_S)
+
+    @property
+    def vehicle(self) -> str | None:
+        """Return the key of the car at the plug, None where that is not known."""
+        return self._station.vehicle if self._station is not None else None
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return what helps to understand a model that nobody has tried."""
+        station, lan = self._station, self._lan
+        if station is None or lan is None or self._link is None:
+            return {"connected": False}
+        now_s = asyncio.get_running_loop().time()
+        objects = [station.device, *station.siblings]
+        objects += [meter.device for meter in station.house.meters]
+        addresses = [self._link.address]
+        addresses += [meter.device.link.address for meter in station.house.meters]
+        return {
+            "connected": True,
+            "latency_s": self._link.latency_s,
+            "learnt_discharge": self._learner.meaning,
+            "learnt_dead_time_s": self._learner.dead_time_s,
+            "objects": [property_table(device, self._link) for device in objects],
+            "frames": frame_log(lan.endpoint.log, addresses, now_s),
+        }
+
+    async def _connect(self) -> UnitInfo:
+        lan = self._lan = await self._hub.async_acquire(self._local_address)
+        self._clear_port_issue()
+        self._address = await async_find(lan, self._node, self._eoj, self._address)
+        link = self._link = lan.acquire_link(self._address)
+        link.forget()
+        device = DeviceObject(link, self._eoj)
+        await device.load_maps()
+        profile = BATTERIES[device.code]
+        told = await link.get(NODE_PROFILE, (INSTANCES,))
+        instances = decode_instances(told.get(INSTANCES, b""))
+        siblings: list[DeviceObject] = []
+        for eoj in instances:
+            if eoj != self._eoj and _knows_grid(eoj):
+                sibling = DeviceObject(link, eoj, brief=True)
+                with suppress(NoAnswer):
+                    await sibling.load_maps()
+                    siblings.append(sibling)
+        stored = self._context.data.get(CONF_METERS)
+        choices = (
+            own_meters(self._address, self._node, instances)
+            if stored is None
+            else [MeterChoice.from_data(meter) for meter in stored]
+        )
+        self._conduct.forget()
+        station = self._station = Station(
+            device,
+            siblings,
+            House(lan, choices, self._node, link),
+            pace=lan.pace,
+            conduct=self._conduct,
+            learner=self._learner,
+            vehicles=self._vehicles,
+        )
+        self._commander = Commander(station, lan.pace)
+        self._commander.woken_s = self._woken_s
+        await device.refresh(profile.fixed)
+        await station.refresh()
+        self._lost = None
+        self._stops = [link.listen(self._announced)]
+        self._take(station)
+        maker = device.raw(MAKER)
+        return UnitInfo(
+            manufacturer=maker_name(
+                int.from_bytes(maker) if maker else None, self._hass.config.language
+            ),
+            model=device.text(PRODUCT),
+            sw_version=f"Release {device.release}" if device.release else None,
+            serial_number=device.text(SERIAL),
+        )
+
+    async def _drop(self) -> None:
+        """Let go of everything; a later `connect` begins anew."""
+        while self._stops:
+            self._stops.pop()()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._commander is not None:
+            self._woken_s = self._commander.woken_s
+        station, self._station, self._commander = self._station, None, None
+        if station is not None:
+            await station.house.close()
+        if self._lan is not None:
+            if self._link is not None:
+                self._lan.release_link(self._link)
+            self._hub.async_release(self._lan)
+        self._lan = self._link = None
+        self._reading = None
+
+    def _connected(self) -> Station:
+        if self._station is None:
+            raise UnitUnreachable("not connected")
+        return self._station
+
+    def _may_ask(self, station: Station, now_s: float) -> bool:
+        """Return whether a slow node is left alone for as long as it was busy."""
+        latency_s = station.device.link.latency_s or 0.0
+        if latency_s < self._hub.pace.slow_node_s or self._read_s is None:
+            return True
+        return now_s >= max(self._read_s + latency_s, self._waiting_until_s)
+
+    async def _command(
+        self, command: Callable[[Commander], Coroutine[Any, Any, Outcome]]
+    ) -> Outcome:
+        station = self._connected()
+        commander = self._commander
+        assert commander is not None
+        try:
+            outcome = await command(commander)
+        except NoAnswer as err:
+            raise UnitUnreachable(f"no answer from {self._address}") from err
+        finally:
+            # The next attempt is not made to wait for a reading.
+            now_s = asyncio.get_running_loop().time()
+            self._waiting_until_s = now_s + 2.0 * station.device.link.patience_s
+        self._push(station)
+        self._start("follow", self._follow())
+        return outcome
+
+    @callback
+    def _take(self, station: Station) -> Reading:
+        """Make the reading and see what it gives reason for."""
+        self.capabilities = station.capabilities()
+        self._reading = station.reading()
+        latency_s = station.device.link.latency_s or 0.0
+        if 5.0 * latency_s > self._reading.max_age_s:
+            self._reading = replace(self._reading, max_age_s=5.0 * latency_s)
+        self._see_plug(station)
+        self._see_vehicle(station)
+        return self._reading
+
+    @callback
+    def _push(self, station: Station) -> None:
+        reading = self._take(station)
+        for listener in list(self._listeners):
+            listener(reading)
+
+    @callback
+    def _announced(self, eoj: int, values: dict[int, bytes]) -> None:
+        """Take what the node announces of its objects."""
+        station = self._station
+        if station is None:
+            return
+        if eoj == NODE_PROFILE:
+            # It announces its objects when it starts.
+            if INSTANCES_ANNOUNCED in values or OPERATION in values:
+                self._lose("the node has restarted")
+            return
+        for device in (station.device, *station.siblings):
+            if device.eoj == eoj:
+                device.take(values)
+                station.look()
+                self._push(station)
+                # The power is not announced, and may have changed with it.
+                self._start("follow", self._follow(at_once=True))
+
+    @callback
+    def _lose(self, why: str) -> None:
+        """Begin anew with the node at the next reading."""
+        LOGGER.info("%s: %s", self._context.name, why)
+        self._lost = why
+        self._conduct.forget()
+
+    async def _follow(self, *, at_once: bool = False) -> None:
+        """Look soon at what a command or a notice has changed."""
+        station, lan = self._station, self._lan
+        if station is None or lan is None:
+            return
+        if not at_once:
+            await asyncio.sleep(lan.pace.follow_s)
+        if (station.device.link.latency_s or 0.0) >= lan.pace.slow_node_s:
+            return
+        try:
+            await station.refresh_fast()
+            await station.house.refresh()
+        except NoAnswer:
+            # The next reading will say so.
+            return
+        self._push(station)
+
+    @callback
+    def _see_plug(self, station: Station) -> None:
+        """Let a car that was just plugged in tell its data."""
+        connection = station.connection
+        if connection is None or connection == Connection.UNDEFINED:
+            return
+        plugged = connection != Connection.NONE
+        was_plugged, self._plugged = self._plugged, plugged
+        if not plugged:
+            return
+        if was_plugged is False:
+            self._start("wake", self._wake(PLUG_GAP_S))
+        elif station.soc_percent is None:
+            self._start("wake", self._wake(WAKE_GAP_S))
+
+    async def _wake(self, gap_s: float) -> None:
+        station, commander = self._station, self._commander
+        if station is None or commander is None:
+            return
+        try:
+            if await commander.wake(gap_s=gap_s):
+                await station.refresh_fast()
+                await station.refresh_slow()
+                self._push(station)
+        except NoAnswer:
+            LOGGER.debug("%s: no answer about the car", self._context.name)
+
+    @callback
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; at most one of a kind at a time."""
+        if any(task.get_name() == name for task in self._tasks):
+            work.close()
+            return
+        task = self._hass.async_create_background_task(work, name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @callback
+    def _see_vehicle(self, station: Station) -> None:
+        """Offer to add a car that is not known."""
+        issue = f"{ISSUE_VEHICLE}_{self._context.subentry_id}"
+        if station.stranger:
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                issue,
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=ISSUE_VEHICLE,
+                translation_placeholders={
+                    "unit": self._context.name,
+                    "vehicle": station.vehicle or "",
+                },
+            )
+        else:
+            ir.async_delete_issue(self._hass, DOMAIN, issue)
+
+    @callback
+    def _raise_port_issue(self, err: PortTaken) -> None:
+        others = other_integrations(self._hass.config.components)
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            f"{ISSUE_PORT}_{self._context.subentry_id}",
+            is_fixable=False,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key=ISSUE_PORT,
+            translation_placeholders={
+                "unit": self._context.name,
+                "program": others or err.program or "?",
+            },
+        )
+
+    @callback
+    def _clear_port_issue(self) -> None:
+        ir.async_delete_issue(
+            self._hass, DOMAIN, f"{ISSUE_PORT}_{self._context.subentry_id}"
+        )
+
+
+def _knows_grid(eoj: int) -> bool:
+    code = class_code(eoj)
+    return code in BATTERIES or code in METER_INTERCONNECTION
+
+
+async def async_create(hass: HomeAssistant, context: UnitContext) -> EchonetLiteUnit:
+    """Make the unit; nothing is sent before it connects."""
+    return EchonetLiteUnit(hass, context, async_get_hub(hass))

@@ -1,0 +1,203 @@
+"""A home with a station: commands, and what must never be sent to it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.leaf_to_home.engine.model import (
+    Guard,
+    HomeMode,
+    OutcomeKind,
+    UnitMode,
+    UnitStatus,
+)
+from custom_components.leaf_to_home.home import Home
+from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
+from tests.conftest import UNIT_ID, make_entry, setup, unit_data
+
+from .conftest import MakeNode
+from .emulator import Emulator, loopback
+from .stations import CHARGER, Car, board_of, charger, u32
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def make_home(node: Emulator, local_address: str, **data: Any) -> MockConfigEntry:
+    assert node.identification is not None
+    return make_entry(
+        unit_data(
+            "echonet_lite",
+            local_address=local_address,
+            address=node.address,
+            node=node.identification.hex(),
+            eoj=CHARGER,
+            **data,
+        ),
+        data={"grid": {"kind": "unit"}},
+    )
+
+
+async def charging(hass: HomeAssistant, entry: MockConfigEntry) -> Home:
+    """Return a home whose user charges at 3 kW."""
+    home = await setup(hass, entry)
+    runtime = home.units[UNIT_ID]
+    await until(lambda: home.state.guard is Guard.CLEAR)
+    home.async_change_home(mode=HomeMode.AUTOMATIC)
+    home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE, power_w=3000.0)
+    await until(
+        lambda: (
+            runtime.worker.outcome is not None
+            and runtime.worker.outcome.kind is OutcomeKind.APPLIED
+        )
+    )
+    return home
+
+
+async def test_evening(hass: HomeAssistant, hub: Hub, make_node: MakeNode) -> None:
+    """Observed first, then charged and discharged, and left in standby."""
+    car = Car(soc_percent=60.0, load_w=1200.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    home = await setup(hass, entry)
+    runtime = home.units[UNIT_ID]
+    unit: Any = runtime.unit
+    unit._learner.dead_time_s = 0.1
+    await until(lambda: home.state.guard is Guard.CLEAR)
+    home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE, power_w=3000.0)
+    await asyncio.sleep(0.3)
+    # Observing sends nothing.
+    assert node.writes() == []
+    home.async_change_home(mode=HomeMode.AUTOMATIC)
+    await until(lambda: (0xDA, b"\x42") in node.writes())
+    assert (0xEB, u32(3000)) in node.writes()
+    reading = runtime.coordinator.data
+    assert reading is not None
+    await until(
+        lambda: (
+            runtime.coordinator.data is not None
+            and runtime.coordinator.data.status is UnitStatus.CHARGING
+        )
+    )
+    home.async_change_unit(UNIT_ID, mode=UnitMode.DISCHARGE, power_w=1000.0)
+    await until(lambda: (0xDA, b"\x43") in node.writes(), 20.0)
+    assert (0xEC, u32(1000)) in node.writes()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert node.writes()[-1] == (0xDA, b"\x44")
+    assert node.most_at_once == 1
+
+
+async def test_set_point_without_time(
+    hass: HomeAssistant, hub: Hub, make_node: MakeNode
+) -> None:
+    """A command that is left standing is bounded by the station itself."""
+    car = Car(soc_percent=50.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    await charging(hass, entry)
+    assert 0xE7 in [epc for epc, _ in node.writes()]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_islands_while_home_assistant_comes_and_goes(
+    hass: HomeAssistant, hub: Hub, make_node: MakeNode
+) -> None:
+    """Reload, stop, killed and back: nothing takes the light from the house."""
+    car = Car(load_w=900.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    home = await charging(hass, entry)
+    writes = len(node.writes())
+    car.island = True
+    home.async_change_unit(UNIT_ID, mode=UnitMode.HOLD)
+    await until(lambda: home.state.guard is Guard.ISLANDING)
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    home = entry.runtime_data.home
+    await until(lambda: home.state.guard is Guard.ISLANDING)
+    home.async_change_home(mode=HomeMode.OFF)
+    await asyncio.sleep(0.7)
+    # As when Home Assistant stops.
+    await home.async_stop()
+    # As when it was killed: everything new, nothing was told to the station.
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    home = entry.runtime_data.home
+    await until(lambda: home.state.guard is Guard.ISLANDING)
+    await asyncio.sleep(0.7)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert node.writes()[writes:] == []
+
+
+async def test_islands_unnoticed_until_it_stops(
+    hass: HomeAssistant, hub: Hub, make_node: MakeNode
+) -> None:
+    """The driver looks before it writes, also when nobody knows yet."""
+    car = Car(load_w=900.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    await charging(hass, entry)
+    await asyncio.sleep(0.3)
+    writes = len(node.writes())
+    car.island = True
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert node.writes()[writes:] == []
+
+
+async def test_grid_meter_dies_with_the_grid(
+    hass: HomeAssistant, hub: Hub, make_node: MakeNode
+) -> None:
+    """The meter is gone first: that alone is reason enough to write nothing."""
+    car = Car(load_w=900.0)
+    meter = await make_node(board_of(car), serial=2)
+    node = await make_node(charger(car))
+    assert meter.identification is not None
+    entry = make_home(
+        node,
+        loopback(),
+        meters=[
+            {
+                "address": meter.address,
+                "node": meter.identification.hex(),
+                "eoj": 0x028701,
+                "role": "grid",
+            }
+        ],
+    )
+    home = await charging(hass, entry)
+    writes = len(node.writes())
+    meter.habits.silent = True
+    await until(lambda: home.state.guard is Guard.METER_LOST)
+    home.async_change_unit(UNIT_ID, mode=UnitMode.OFF)
+    await asyncio.sleep(0.5)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert node.writes()[writes:] == []
+
+
+async def test_two_homes_one_socket(
+    hass: HomeAssistant, hub: Hub, make_node: MakeNode
+) -> None:
+    address = loopback()
+    cars = [Car(), Car()]
+    nodes = [
+        await make_node(charger(car), board_of(car), serial=serial)
+        for serial, car in enumerate(cars, 1)
+    ]
+    entries = [make_home(node, address) for node in nodes]
+    for entry in entries:
+        await setup(hass, entry)
+    async with hub.async_use(address) as lan:
+        assert lan.users == 3
+    assert await hass.config_entries.async_unload(entries[0].entry_id)
+    async with hub.async_use(address) as lan:
+        assert lan.users == 2
+    assert await hass.config_entries.async_unload(entries[1].entry_id)
+    async with hub.async_use(address) as lan:
+        assert lan.users == 1
