@@ -227,6 +227,8 @@ def _replay(options: argparse.Namespace) -> None:
         spec=spec,
         trips=_trips(options, spec, house, tariff.zone),
         policy=PolicyName(options.policy),
+        forecast=options.forecast,
+        price_knowledge=options.price_knowledge,
         dead_time_s=options.dead_time,
         execute_step_s=options.execute_step,
     )
