@@ -144,10 +144,10 @@ async def _disable(folder: Path, port: int, token: str) -> None:
 def report(cost: Cost) -> str:
     """Return the figures as lines of text."""
     return (
-        f"set-up of a home with one unit   {cost.import_ms + cost.load_ms:7.0f} ms  "
+        f"  set-up of a home with one unit   {cost.import_ms + cost.load_ms:7.0f} ms  "
         f"(<= 150; import {cost.import_ms:.0f}, load {cost.load_ms:.0f})\n"
-        f"memory it adds                   {cost.memory_mb:7.1f} MB  (<= 15)\n"
-        f"recorder rows a day              {cost.rows_per_day:7.0f}     (<= 20,000; "
+        f"  memory it adds                   {cost.memory_mb:7.1f} MB  (<= 15)\n"
+        f"  recorder rows a day              {cost.rows_per_day:7.0f}     (<= 20,000; "
         f"{cost.minutes:g} min of evening peak, scaled)"
     )
 

@@ -1,6 +1,7 @@
 """The command line of scripts/bench: the planners' table, and the engine's figures."""
 
 import argparse
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 import json
@@ -11,6 +12,7 @@ import sys
 from time import perf_counter, process_time
 import tracemalloc
 
+from benchmarks.home_assistant import measure, report as cost_lines
 from benchmarks.judge import ANALYSES, POLICIES, Result, bounds_of, judge, reference
 from benchmarks.scenarios import CASES, unit
 from benchmarks.tasks import example_tasks
@@ -30,7 +32,7 @@ PROCESSES = 2
 REPEATS = 15
 # Second by second every day takes a while.
 EXECUTION_DAYS = 3
-SECTIONS = ("planners", "growth", "engine")
+SECTIONS = ("planners", "growth", "engine", "home-assistant")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         engine = engine_figures()
         print(_lines("Engine", engine))
         report["engine"] = engine
+    if "home-assistant" in options.sections:
+        cost = asyncio.run(measure())
+        print(f"Home Assistant\n{cost_lines(cost)}")
+        report["home_assistant"] = asdict(cost)
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     return 0

@@ -4,10 +4,16 @@ from typing import Any
 
 import pytest
 
-from custom_components.leaf_to_home.engine.model import Guard, UnitStatus
+from custom_components.leaf_to_home.engine.model import (
+    Capabilities,
+    Guard,
+    IslandingStart,
+    UnitStatus,
+)
 from custom_components.leaf_to_home.engine.outage import (
     GRID_BACK_S,
     METER_LOST_S,
+    may_island_unseen,
     may_park,
     watch,
 )
@@ -154,3 +160,67 @@ def test_a_unit_may_be_idled_only_where_the_grid_was_just_seen(
     values: dict[str, Any], allowed: bool
 ) -> None:
     assert may_park(home(**values), START_S) is allowed
+
+
+def test_what_fell_silent_in_an_island_is_not_believed_for_ever() -> None:
+    """A meter that lives and sees power flow for two minutes knows better."""
+    state = home()
+    see(state, 0.0, **islanding(True))
+    silent: dict[str, Any] = {"units": {"leaf": known(reading=None)}}
+    for since_s in range(10, 10 + int(GRID_BACK_S), 10):
+        state.changed_s = START_S + since_s
+        assert see(state, since_s, 400.0 + since_s, **silent) is Guard.ISLANDING
+    state.changed_s = START_S + 10.0 + GRID_BACK_S
+    assert see(state, 10.0 + GRID_BACK_S, **silent) is Guard.CLEAR
+
+
+@pytest.mark.parametrize("grid_w", [3.0, None], ids=["no flow", "no meter"])
+def test_a_meter_that_sees_nothing_does_not_end_a_silent_island(
+    grid_w: float | None,
+) -> None:
+    state = home()
+    see(state, 0.0, **islanding(True))
+    silent: dict[str, Any] = {"units": {"leaf": known(reading=None)}}
+    for since_s in range(10, 900, 10):
+        state.changed_s = START_S + since_s
+        assert see(state, since_s, grid_w, **silent) is Guard.ISLANDING
+
+
+def test_a_meter_that_repeats_itself_does_not_end_a_silent_island() -> None:
+    state = home(changed_s=START_S)
+    see(state, 0.0, **islanding(True))
+    silent: dict[str, Any] = {"units": {"leaf": known(reading=None)}}
+    for since_s in range(10, 900, 10):
+        assert see(state, since_s, 400.0, **silent) is Guard.ISLANDING
+
+
+def test_a_status_that_grew_old_counts_until_the_grid_is_back() -> None:
+    state = home()
+    old = reading(islanding=None, status=UnitStatus.ISLANDING)
+    units = {"leaf": known(reading=old)}
+    for since_s in range(0, 300, 10):
+        assert see(state, since_s, 3.0, units=units) is Guard.ISLANDING
+    for since_s in range(300, 300 + int(GRID_BACK_S), 10):
+        state.changed_s = START_S + since_s
+        assert see(state, since_s, units=units) is Guard.ISLANDING
+    state.changed_s = START_S + 300.0 + GRID_BACK_S
+    assert see(state, 300.0 + GRID_BACK_S, units=units) is Guard.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("start", "said", "unseen"),
+    [
+        (IslandingStart.BY_ITSELF, {"islanding": None}, True),
+        (IslandingStart.BY_HAND, {"islanding": None, "power_w": None}, True),
+        (IslandingStart.BY_ITSELF, {"islanding": False}, False),
+        (IslandingStart.BY_ITSELF, {"islanding": None, "power_w": -500.0}, False),
+        (IslandingStart.NEVER, {"islanding": None}, False),
+        (IslandingStart.BY_ITSELF, None, False),
+    ],
+)
+def test_who_could_carry_the_house_without_saying_so(
+    start: IslandingStart, said: dict[str, Any] | None, unseen: bool
+) -> None:
+    given = None if said is None else reading(**said)
+    told = known(capabilities=Capabilities(islanding=start), reading=given)
+    assert may_island_unseen(told) is unseen

@@ -17,6 +17,7 @@ from custom_components.leaf_to_home.engine.model import (
     HomeMode,
     Intent,
     IntentKind,
+    IslandingStart,
     Reading,
     Reason,
     ReasonCode,
@@ -838,3 +839,55 @@ def test_a_units_capabilities_set_its_pace() -> None:
         )
         assert decision.setpoint is not None
         assert decision.setpoint.power_w == power_w
+
+
+def test_a_unit_that_may_island_unseen_is_told_nothing_while_the_meter_is_lost() -> (
+    None
+):
+    lost = START_S - 4000.0
+    given = known(
+        plan=HOLD,
+        reading=reading(islanding=None),
+        capabilities=Capabilities(islanding=IslandingStart.BY_ITSELF),
+    )
+    state = automatic(lost_s=lost, grid_seen_s=lost, units={"leaf": covering()})
+    _, decision = decide(state, units={"leaf": given}, grid=None)
+    assert decision.guard is Guard.CLEAR
+    one = decision.units["leaf"]
+    assert (one.setpoint, one.reason.code) == (None, ReasonCode.GUARD_METER_LOST)
+    _, decision = decide(state, units={"leaf": given})
+    assert decision.units["leaf"].setpoint is not None
+
+
+@pytest.mark.parametrize(
+    ("spec", "power_w", "blind_s", "stands"),
+    [
+        (FREE, 2000.0, 119.0, True),
+        (FREE, 2000.0, 120.0, False),
+        (LEAF, 2000.0, 4000.0, True),
+        (LEAF, -2000.0, 119.0, True),
+        (LEAF, -2000.0, 120.0, False),
+    ],
+)
+def test_what_nobody_watches_ends_after_two_minutes(
+    spec: Any, power_w: float, blind_s: float, stands: bool
+) -> None:
+    """A station that always imports a little has a meter of its own."""
+    lost = START_S - blind_s
+    kind = COVER if power_w > 0.0 else ABSORB
+    one = covering(power_w, direction=1 if power_w > 0.0 else -1, intent=kind.kind)
+    state = automatic(
+        lost_s=lost - 200.0,
+        grid_seen_s=lost - 230.0,
+        blind_since_s=lost,
+        units={"leaf": one},
+    )
+    told = known(spec=spec, plan=kind, reading=reading(power_w=power_w))
+    state, decision = decide(state, units={"leaf": told}, grid=None)
+    setpoint = decision.units["leaf"].setpoint
+    if stands:
+        assert setpoint is None
+        assert state.units["leaf"].command_w == power_w
+    else:
+        assert setpoint is not None
+        assert setpoint.power_w == 0.0

@@ -1,0 +1,189 @@
+"""What a plan is made from, and what it says: steps, costs, the worth of a kWh."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .battery import UnitSpec
+from .model import Intent, IntentKind, Reason, ReasonCode
+from .state import to_dict
+
+type Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Absence:
+    """A trip that is announced.
+
+    It takes one of `energies_kwh` with the chance in `chances` (they sum to 1).
+    """
+
+    departure_s: float
+    back_s: float
+    soc_percent: float
+    energies_kwh: tuple[float, ...] = (0.0,)
+    chances: tuple[float, ...] = (1.0,)
+
+    @property
+    def energy_kwh(self) -> float:
+        """Return what the trip is expected to take."""
+        return sum(
+            kwh * chance
+            for kwh, chance in zip(self.energies_kwh, self.chances, strict=True)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TripKind:
+    """Trips of one type of day: how long they last, and what they may take."""
+
+    lasting_s: float
+    energies_kwh: tuple[float, ...]
+    chances: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hazard:
+    """Trips that are not announced, or not yet, for the steps of a stretch.
+
+    `leaving` is the probability that the unit leaves in a step of which it was home at
+    the begin, `unasked` that it does so without ever having been announced (both T).
+    `kind` tells which of `kinds` the trip is (T). `soc_percent` is what the user wants
+    to have for a trip that nobody announced.
+    """
+
+    leaving: Floats
+    unasked: Floats
+    kind: NDArray[np.int64]
+    kinds: tuple[TripKind, ...]
+    soc_percent: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """Consecutive steps with what is known of them.
+
+    `starts_s` are the begins and the last end (T+1). Prices are futures x steps
+    (K x T), money per kWh, the futures being equally likely; `draw_w` is steps x
+    quantiles (T x Q): what the house takes from the grid without its units, negative
+    for surplus; `weights` (Q) sum to 1. `keep_kwh` (T) is what everyday use leaves
+    above the reserve, so that a soft limit can be kept when the house draws more.
+    """
+
+    starts_s: Floats
+    import_price: Floats
+    export_price: Floats
+    draw_w: Floats
+    weights: Floats
+    keep_kwh: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """All that one unit's plan depends on.
+
+    `near` is one future, `far` begins where `near` ends, with several where prices are
+    not known yet. What is stored at the end of `far` is worth `end_price` per kWh, or
+    what it would be a day before. `soft_limit_w` is the import that a demand window
+    should keep; `peak_price` what a kW above it costs where a capacity tariff sets it.
+    `aim_*_w` is what the closed loop leaves to the grid while it covers or absorbs.
+    """
+
+    spec: UnitSpec
+    near: Stretch
+    far: Stretch
+    end_price: float | None = None
+    stored_kwh: float
+    running: bool
+    connected: bool = True
+    reserve_percent: float
+    max_soc_percent: float
+    charge_w: float
+    discharge_w: float
+    export_w: float = 0.0
+    aim_import_w: float = 0.0
+    aim_export_w: float = 0.0
+    soft_limit_w: float | None = None
+    peak_price: float | None = None
+    main_limit_w: float | None = None
+    absences: Sequence[Absence] = ()
+    near_hazard: Hazard | None = None
+    far_hazard: Hazard | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedStep:
+    """One step of a plan, with what is expected over it and at its end."""
+
+    start_s: float
+    end_s: float
+    intent: Intent
+    soc_percent: float
+    unit_w: float
+    grid_w: float
+    import_price: float
+    cost: float
+    home: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What to do, step by step; `problems` says what cannot be met.
+
+    `expected_cost` is money over the steps, `stored_value` what one kWh more in the
+    battery would be worth now.
+    """
+
+    made_s: float
+    steps: tuple[PlannedStep, ...]
+    expected_cost: float
+    stored_value: float
+    problems: tuple[ReasonCode, ...] = ()
+
+    def at(self, now_s: float) -> PlannedStep | None:
+        """Return the step for `now_s`, None where the plan does not reach."""
+        for step in self.steps:
+            if step.start_s <= now_s < step.end_s:
+                return step
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON-ready plain data."""
+        result: dict[str, Any] = to_dict(self)
+        return result
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Plan:
+        """Read a stored plan back; raises `ValueError` where it is none."""
+        try:
+            return cls(
+                made_s=float(data["made_s"]),
+                steps=tuple(_step(step) for step in data["steps"]),
+                expected_cost=float(data["expected_cost"]),
+                stored_value=float(data["stored_value"]),
+                problems=tuple(ReasonCode(code) for code in data["problems"]),
+            )
+        except (KeyError, TypeError) as err:
+            raise ValueError(f"not a plan: {err!r}") from err
+
+
+def _step(data: Any) -> PlannedStep:
+    intent = data["intent"]
+    reason = intent["reason"]
+    return PlannedStep(
+        **{
+            **data,
+            "intent": Intent(
+                **{
+                    **intent,
+                    "kind": IntentKind(intent["kind"]),
+                    "reason": Reason(
+                        code=ReasonCode(reason["code"]), values=dict(reason["values"])
+                    ),
+                }
+            ),
+        }
+    )

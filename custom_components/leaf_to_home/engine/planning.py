@@ -1,0 +1,335 @@
+"""From what a home knows to the plans of its units: expectations, then programs.
+
+`Planner` holds no clock and no thread: it is called with the engine's state, the inputs
+of the moment and the home's own past, and returns one plan for each unit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import pairwise
+from typing import Any, Protocol
+
+from .battery import UnitKind
+from .control import target_export_w, target_import_w
+from .forecast import SLOT_S, DrawHistory, Level, Moment
+from .horizon import HOURS, STEP_S, Timeline, lay_out
+from .limits import soft_limit_w
+from .model import Inputs, UnitInputs
+from .plan import Absence, Floats, Plan, Stretch, Task
+from .planner import follow
+from .policy import charge_ceiling_w, departures_ahead, discharge_ceiling_w
+from .presence import PresenceHistory
+from .state import HomeState, UnitState
+from .tariff import Tariff
+
+# How much more is kept for a soft limit than was needed before: losses, and a margin.
+KEEP_FACTOR = 1.4
+# Units are planned in turn at most so often.
+ROUNDS = 2
+# How long a trip is taken to last whose return nobody announced.
+UNKNOWN_RETURN_S = 9 * 3600.0
+
+
+class Draws(Protocol):
+    """Whoever knows what the house will take from the grid without its units."""
+
+    def expect(
+        self, tariff: Tariff, starts_s: Floats, level: Level | None
+    ) -> tuple[Floats, Floats]:
+        """Return steps x quantiles in W, and the weights of the quantiles."""
+        ...
+
+
+@dataclass(kw_only=True)
+class OwnPast:
+    """Expects what the home's own past tells."""
+
+    history: DrawHistory = field(default_factory=DrawHistory)
+    solar_forecast: SolarForecast | None = None
+
+    def expect(
+        self, tariff: Tariff, starts_s: Floats, level: Level | None
+    ) -> tuple[Floats, Floats]:
+        """Return steps x bins in W, and the shares of the bins."""
+        moments = _moments(tariff, starts_s)
+        solar = None
+        if self.solar_forecast is not None:
+            solar = self.solar_forecast.mean_w(starts_s)
+        return self.history.bins(
+            moments,
+            level=level,
+            ahead_h=(starts_s[:-1] - starts_s[0]) / 3600.0,
+            solar_forecast_w=solar,
+        )
+
+
+class SolarForecast(Protocol):
+    """The expected solar power of each step."""
+
+    def mean_w(self, starts_s: Floats) -> Floats | None:
+        """Return one mean for each step, None where there is no forecast."""
+        ...
+
+
+def _moments(tariff: Tariff, starts_s: Floats) -> list[Moment]:
+    return [_moment(tariff, begin, end) for begin, end in pairwise(starts_s.tolist())]
+
+
+def _moment(tariff: Tariff, begin_s: float, end_s: float) -> Moment:
+    day, minute = tariff.day_minute(begin_s)
+    return Moment(
+        day=date.fromisoformat(day).toordinal(),
+        slot=minute // 15,
+        slots=max(1, round((end_s - begin_s) / SLOT_S)),
+    )
+
+
+@dataclass(kw_only=True)
+class Past:
+    """What a home remembers for its plans: its draw, and the trips of its units."""
+
+    draw: DrawHistory = field(default_factory=DrawHistory)
+    presence: dict[str, PresenceHistory] = field(default_factory=dict)
+
+    def hear(self, state: HomeState, inputs: Inputs, now_s: float) -> None:
+        """Take in which units are there; called at least every quarter-hour."""
+        for key in inputs.units:
+            unit = state.units[key]
+            self.presence.setdefault(key, PresenceHistory()).hear(
+                inputs.site.tariff,
+                now_s,
+                connected=unit.connected,
+                stored_kwh=unit.stored_kwh,
+                announced_s=[d.time_s for d in inputs.units[key].departures],
+            )
+
+
+class Planner:
+    """Plans for all units of a home.
+
+    A run that ends at `end_s` with stored energy worth `end_price` per kWh tells so;
+    without `hazards` there are only the trips that are announced.
+    """
+
+    def __init__(
+        self,
+        *,
+        step_s: float = STEP_S,
+        hours: float = HOURS,
+        end_s: float | None = None,
+        end_price: float | None = None,
+        hazards: bool = True,
+    ) -> None:
+        self._step_s = step_s
+        self._hours = hours
+        self._end_s = end_s
+        self._end_price = end_price
+        self._hazards = hazards
+
+    def plan(
+        self, state: HomeState, inputs: Inputs, past: Past, draws: Draws, now_s: float
+    ) -> dict[str, Plan]:
+        """Return a plan for each unit whose stored energy is known."""
+        tariff = inputs.site.tariff
+        trips = {
+            key: absences_of(state.units[key], known, past, key, tariff, now_s)
+            for key, known in inputs.units.items()
+        }
+        timeline = lay_out(
+            tariff,
+            now_s,
+            cuts_s=[
+                at_s
+                for absences in trips.values()
+                for absence in absences
+                for at_s in (absence.departure_s, absence.back_s)
+            ],
+            step_s=self._step_s,
+            hours=self._hours,
+            last_s=self._end_s,
+        )
+        ends = self._end_s is not None and timeline.far.starts_s[-1] >= self._end_s
+        level = Level(load_w=state.load_w, solar_w=state.solar_w)
+        near = self._stretch(timeline, draws, tariff, level, near=True)
+        far = self._stretch(timeline, draws, tariff, level, near=False)
+        limit_w = soft_limit_w(state, inputs.site, now_s)
+        if limit_w is not None:
+            near, far = (
+                replace(part, keep_kwh=_kept_kwh(past, tariff, part, limit_w))
+                for part in (near, far)
+            )
+        tasks = {}
+        for key, known in inputs.units.items():
+            unit = state.units[key]
+            if unit.stored_kwh is None:
+                continue
+            task = _task(state, inputs, unit, known, near, far, trips[key], now_s)
+            if self._hazards and known.spec.kind is UnitKind.VEHICLE:
+                task = _with_hazard(task, unit, past, key, tariff, now_s)
+            tasks[key] = replace(task, end_price=self._end_price if ends else None)
+        return plan_together(tasks, now_s)
+
+    @staticmethod
+    def _stretch(
+        timeline: Timeline,
+        draws: Draws,
+        tariff: Tariff,
+        level: Level | None,
+        *,
+        near: bool,
+    ) -> Stretch:
+        part = timeline.near if near else timeline.far
+        draw_w, weights = draws.expect(tariff, part.starts_s, level if near else None)
+        return Stretch(
+            starts_s=part.starts_s,
+            import_price=part.import_price,
+            export_price=part.export_price,
+            draw_w=draw_w,
+            weights=weights,
+        )
+
+
+def _kept_kwh(past: Past, tariff: Tariff, part: Stretch, limit_w: float) -> Floats:
+    """Return what carrying the house below a limit took before, losses included."""
+    above_kwh = past.draw.above_kwh(_moments(tariff, part.starts_s), limit_w)
+    return KEEP_FACTOR * above_kwh
+
+
+def plan_together(tasks: Mapping[str, Task], now_s: float) -> dict[str, Plan]:
+    """Plan units one after the other, each on what the others leave, until they agree.
+
+    Coordinate descent: the largest unit first; a round in which no intent changes is
+    the last.
+    """
+    order = sorted(tasks, key=lambda key: -tasks[key].spec.capacity_kwh)
+    powers: dict[str, tuple[Floats, Floats]] = {}
+    plans: dict[str, Plan] = {}
+    for round_ in range(ROUNDS if len(order) > 1 else 1):
+        settled = round_ > 0
+        for key in order:
+            others = [
+                powers[other] for other in order if other != key and other in powers
+            ]
+            plan, power = follow(_beside(tasks[key], others), now_s)
+            before = plans.get(key)
+            settled &= before is not None and _same_intents(before, plan)
+            plans[key], powers[key] = plan, power
+        if settled:
+            break
+    return plans
+
+
+def _beside(task: Task, others: Sequence[tuple[Floats, Floats]]) -> Task:
+    """Return the task with what the other units give and take in the draw."""
+    if not others:
+        return task
+    near = task.near.draw_w - sum(power[0] for power in others)
+    far = task.far.draw_w - sum(power[1] for power in others)
+    return replace(
+        task,
+        near=replace(task.near, draw_w=near),
+        far=replace(task.far, draw_w=far),
+    )
+
+
+def _same_intents(one: Plan, other: Plan) -> bool:
+    return all(
+        a.intent.kind is b.intent.kind and a.intent.power_w == b.intent.power_w
+        for a, b in zip(one.steps, other.steps, strict=True)
+    )
+
+
+def _with_hazard(
+    task: Task, unit: UnitState, past: Past, key: str, tariff: Tariff, now_s: float
+) -> Task:
+    presence = past.presence.get(key) or PresenceHistory()
+    near, far = (
+        presence.hazard(
+            tariff,
+            stretch.starts_s,
+            now_s=now_s,
+            capacity_kwh=task.spec.capacity_kwh,
+            soc_percent=unit.settings.ready_by_soc_percent,
+            absences=task.absences,
+        )
+        for stretch in (task.near, task.far)
+    )
+    return replace(task, near_hazard=near, far_hazard=far)
+
+
+def absences_of(
+    unit: UnitState,
+    known: UnitInputs,
+    past: Past,
+    key: str,
+    tariff: Tariff,
+    now_s: float,
+) -> tuple[Absence, ...]:
+    """Return the announced trips, with what such trips took before."""
+    spec = known.spec
+    presence = past.presence.get(key) or PresenceHistory()
+    result = []
+    for departure in departures_ahead(unit, known, tariff, now_s):
+        energies: tuple[float, ...] = (0.0,)
+        chances: tuple[float, ...] = (1.0,)
+        back_s = departure.back_s
+        if back_s != departure.time_s:
+            kwh, shares = presence.energies(tariff, departure.time_s, spec.capacity_kwh)
+            energies, chances = tuple(kwh.tolist()), tuple(shares.tolist())
+        if back_s is None:
+            back_s = departure.time_s + UNKNOWN_RETURN_S
+        result.append(
+            Absence(
+                departure_s=departure.time_s,
+                back_s=back_s,
+                # The step that the safety rules want on top.
+                soc_percent=min(100.0, departure.soc_percent + spec.soc_step_percent),
+                energies_kwh=energies,
+                chances=chances,
+            )
+        )
+    return tuple(result)
+
+
+def _task(
+    state: HomeState,
+    inputs: Inputs,
+    unit: UnitState,
+    known: UnitInputs,
+    near: Stretch,
+    far: Stretch,
+    absences: tuple[Absence, ...],
+    now_s: float,
+) -> Task:
+    settings, site = unit.settings, inputs.site
+    limit_w = soft_limit_w(state, site, now_s)
+    peak_price = None
+    if site.capacity is not None:
+        peak_price = site.capacity.price_per_kw_month / site.capacity.peaks_averaged
+    return Task(
+        spec=known.spec,
+        near=near,
+        far=far,
+        stored_kwh=unit.stored_kwh or 0.0,
+        running=bool(unit.command_w),
+        connected=unit.connected is not False,
+        reserve_percent=settings.reserve_percent,
+        max_soc_percent=settings.max_soc_percent,
+        charge_w=charge_ceiling_w(known, settings),
+        discharge_w=discharge_ceiling_w(known, settings),
+        export_w=site.battery_export_limit_w,
+        aim_import_w=target_import_w(
+            known.spec, site.battery_export_limit_w, means=inputs.means
+        ),
+        aim_export_w=target_export_w(means=inputs.means),
+        soft_limit_w=limit_w,
+        peak_price=peak_price,
+        main_limit_w=site.main_limit_w,
+        absences=absences,
+    )
+
+
+def stored_plans(plans: Mapping[str, Plan]) -> dict[str, Any]:
+    """Return plans as JSON-ready plain data."""
+    return {key: plan.to_dict() for key, plan in plans.items()}

@@ -1,0 +1,131 @@
+"""The benchmark on a short span: bounds hold, and the table says what is what."""
+
+from dataclasses import replace
+import json
+from pathlib import Path
+
+import pytest
+
+from custom_components.leaf_to_home.engine.battery import LossCurve
+from custom_components.leaf_to_home.engine.replay import ReplayRun, run_replay
+from custom_components.leaf_to_home.engine.replay_planner import (
+    ForecastName,
+    PriceKnowledge,
+)
+from tests.engine.replays import LEAF, contract
+
+pytest.importorskip("highspy", reason="the benchmark group is not installed")
+
+from benchmarks.judge import bounds_of, judge
+from benchmarks.oracle import foresee
+from benchmarks.scenarios import CASES, Scenario
+from scripts.tools import bench_command
+from tests.engine.test_planning import TRIPS, house
+
+LINEAR = replace(
+    LEAF,
+    charge_loss=LossCurve(linear=0.07),
+    discharge_loss=LossCurve(linear=1.0 / 0.93 - 1.0),
+    min_power_w=0.0,
+    start_delay_s=0.0,
+    ramp_w_per_s=0.0,
+    standby_w=0.0,
+)
+
+
+def scenario(**changes: object) -> Scenario:
+    run = ReplayRun(
+        house=house(),
+        contract=contract(),
+        spec=LINEAR,
+        trips=[replace(trip, known_hours_before=200.0) for trip in TRIPS],
+    )
+    return Scenario(name="small", run=replace(run, **changes))  # type: ignore[arg-type]
+
+
+def test_no_policy_beats_foresight() -> None:
+    case = scenario()
+    bounds = bounds_of(case)
+    assert bounds.foresight < bounds.smart < bounds.naive
+    for policy in ("rule", "mpc", "planner", "perfect-load"):
+        result = judge(case, policy, bounds)
+        assert result.percent <= 100.0 + 0.05
+        assert result.departures_short == 0
+
+
+def test_the_deterministic_plan_comes_close_to_the_program() -> None:
+    run = replace(
+        scenario(trips=()).run,
+        forecast=ForecastName.PERFECT,
+        price_knowledge=PriceKnowledge.ALL,
+    )
+    oracle = foresee(run)
+    naive = bounds_of(Scenario(name="small", run=run)).naive
+    cost = run_replay(run).books.total_cost
+    assert (naive - cost) / (naive - oracle.total_cost) >= 0.995
+
+
+def test_a_trip_may_end_below_the_reserve_and_the_limit_is_counted() -> None:
+    tight = contract(import_limit_kw=2.0)
+    case = scenario(
+        contract=tight, trips=[replace(TRIPS[0], energy_kwh=16.0)], spec=LEAF
+    )
+    found = foresee(case.run)
+    assert found.short_kwh == pytest.approx(0.0, abs=1e-6)
+    assert found.windows_over >= 0
+    capacity = contract(capacity={"price_per_kw_month": 5.0, "window_min": 60})
+    dear = foresee(scenario(contract=capacity).run)
+    assert dear.total_cost > foresee(scenario().run).total_cost
+
+
+def test_the_command_prints_the_table_and_writes_json(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def small(days: int) -> Scenario:
+        assert days == bench_command.QUICK_DAYS
+        return replace(scenario(), stands_in=True, in_mean=days > 0)
+
+    def portable(_days: int) -> Scenario:
+        return replace(scenario(trips=()), name="other", in_mean=False)
+
+    monkeypatch.setitem(CASES, "emhass-bands", small)
+    monkeypatch.setitem(CASES, "portable", portable)
+    monkeypatch.setattr(bench_command, "PROCESSES", 1)
+    file = tmp_path / "bench.json"
+    arguments = ["--quick", "--section", "planners", "--policy", "rule"]
+    arguments += ["--scenario", "emhass-bands", "--scenario", "portable"]
+    assert bench_command.main([*arguments, "--json", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "small *" in shown
+    assert "EUR" in shown
+    assert "the seeded house stands in" in shown
+    report = json.loads(file.read_text("utf-8"))
+    assert report["planners"][0]["results"][0]["policy"] == "foresight"
+
+
+def test_plan_time_and_engine_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(CASES, "home1-bands", lambda _days: scenario(trips=()))
+    monkeypatch.setattr(bench_command, "EXECUTION_DAYS", 1)
+    monkeypatch.setattr(bench_command, "REPEATS", 1)
+    assert bench_command.main(["--section", "growth", "--section", "engine"]) == 0
+    shown = capsys.readouterr().out
+    assert "7 days, one unit" in shown
+    assert "one decision, rule" in shown
+    assert "dead time 10 s" in shown
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_every_scenario_can_be_made_without_recordings(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from benchmarks import scenarios
+
+    monkeypatch.setattr(scenarios, "DATA", tmp_path)
+    monkeypatch.setattr(scenarios, "one_minute_house", lambda: None)
+    case = CASES[name](1)
+    assert case.stands_in
+    assert len(case.run.house.days) == 1

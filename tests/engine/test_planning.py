@@ -1,0 +1,266 @@
+"""From state and inputs to plans: timelines, several units, replays that plan."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from custom_components.leaf_to_home.engine.horizon import lay_out
+from custom_components.leaf_to_home.engine.model import (
+    CapacityTariff,
+    Departure,
+    Inputs,
+    IntentKind,
+    Site,
+    UnitInputs,
+)
+from custom_components.leaf_to_home.engine.planning import OwnPast, Past, Planner
+from custom_components.leaf_to_home.engine.replay import (
+    PolicyName,
+    ReplayRun,
+    run_replay,
+)
+from custom_components.leaf_to_home.engine.replay_planner import (
+    ForecastName,
+    PriceKnowledge,
+)
+from custom_components.leaf_to_home.engine.state import (
+    HomeSettings,
+    HomeState,
+    UnitState,
+    first_settings,
+)
+from custom_components.leaf_to_home.engine.tables import HouseRun
+from custom_components.leaf_to_home.engine.tariff import (
+    PriceSeries,
+    Tariff,
+    parse_tariff,
+)
+from custom_components.leaf_to_home.engine.trips import Trip
+from tests.engine.replays import LEAF, at, contract, flat_house
+
+NOW_S = at("2026-11-23T10:07")
+DAY_S = 86400.0
+SERIES = PriceSeries(
+    [NOW_S - 20 * DAY_S + i * 3600.0 for i in range(24 * 40)],
+    [0.2 + 0.1 * np.sin(i / 24 * 2 * np.pi) + 0.01 * (i // 24 % 5) for i in range(960)],
+)
+
+
+def day_ahead(series: PriceSeries = SERIES) -> Tariff:
+    return parse_tariff(
+        {
+            "currency": "EUR",
+            "timezone": "Europe/Madrid",
+            "import": {"series": "p"},
+            "export": 0.05,
+            "published": {"at": "13:00"},
+        },
+        series={"p": series},
+    )
+
+
+def bands() -> Tariff:
+    return contract().site.tariff
+
+
+def test_steps_lie_on_the_clock_and_at_changes() -> None:
+    trip_s = at("2026-11-24T07:40")
+    timeline = lay_out(bands(), NOW_S, cuts_s=[trip_s])
+    near = timeline.near
+    assert near.starts_s[0] == NOW_S
+    assert near.starts_s[1] == at("2026-11-23T10:15")
+    assert trip_s in near.starts_s
+    assert at("2026-11-23T23:00") in near.starts_s
+    assert near.import_price.shape == (1, len(near.starts_s) - 1)
+    assert timeline.far.starts_s[0] == near.starts_s[-1]
+    assert timeline.far.starts_s[-1] >= NOW_S + 48 * 3600.0
+    assert len(timeline.far.import_price) == 1
+
+
+@pytest.mark.parametrize("hour", [9, 15])
+def test_unknown_prices_are_several_futures(hour: int) -> None:
+    now_s = at(f"2026-11-23T{hour:02}:00")
+    timeline = lay_out(day_ahead(), now_s)
+    # More becomes known at 13:00, of today or tomorrow.
+    branch_s = at("2026-11-23T13:00") if hour < 13 else at("2026-11-24T13:00")
+    assert timeline.near.starts_s[-1] == branch_s
+    far = timeline.far
+    assert len(far.import_price) > 3
+    known_s = at("2026-11-24T00:00") if hour < 13 else at("2026-11-25T00:00")
+    certain = far.starts_s[:-1] < known_s
+    assert np.ptp(far.import_price[:, certain], axis=0).max() == pytest.approx(0.0)
+    assert np.ptp(far.import_price[:, ~certain], axis=0).max() > 0.01
+
+
+def test_without_a_past_the_known_prices_go_on() -> None:
+    short = PriceSeries([NOW_S - 7200.0 + 3600.0 * i for i in range(24)], [0.2] * 24)
+    timeline = lay_out(day_ahead(short), NOW_S)
+    assert len(timeline.far.import_price) == 1
+    assert timeline.far.import_price == pytest.approx(0.2)
+
+
+def test_without_any_price_there_are_steps() -> None:
+    old = PriceSeries([0.0, 3600.0], [0.2, 0.2])
+    timeline = lay_out(day_ahead(old), NOW_S)
+    assert len(timeline.near.starts_s) >= 2
+    assert timeline.near.import_price == pytest.approx(0.0)
+
+
+def test_a_run_may_end_before_the_horizon() -> None:
+    timeline = lay_out(bands(), NOW_S, last_s=NOW_S + 6 * 3600.0)
+    assert timeline.far.starts_s[-1] == pytest.approx(NOW_S + 6 * 3600.0)
+
+
+def home(tariff: Tariff, units: int = 1, **site: object) -> tuple[HomeState, Inputs]:
+    state = HomeState(
+        settings=HomeSettings(import_limit_w=4000.0 if "window_min" in site else None)
+    )
+    known = {}
+    for index in range(units):
+        key = f"unit{index}"
+        state.units[key] = UnitState(
+            settings=first_settings(LEAF), stored_kwh=18.0, connected=True
+        )
+        known[key] = UnitInputs(spec=LEAF)
+    return state, Inputs(
+        site=Site(tariff=tariff, **site),  # type: ignore[arg-type]
+        units=known,
+    )
+
+
+def test_every_unit_with_a_known_charge_gets_a_plan() -> None:
+    state, inputs = home(bands(), units=3)
+    state.units["unit2"].stored_kwh = None
+    plans = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)
+    assert plans.keys() == {"unit0", "unit1"}
+    step = plans["unit0"].at(NOW_S)
+    assert step is not None
+    assert step.start_s == NOW_S
+
+
+def test_announced_and_wanted_departures_are_planned() -> None:
+    state, inputs = home(bands())
+    unit = state.units["unit0"]
+    unit.settings = replace(unit.settings, ready_by=True, ready_by_soc_percent=80.0)
+    inputs = replace(
+        inputs,
+        units={
+            "unit0": UnitInputs(
+                spec=LEAF,
+                departures=(
+                    Departure(time_s=at("2026-11-23T18:00"), soc_percent=60.0),
+                ),
+            )
+        },
+    )
+    past = Past()
+    past.hear(state, inputs, NOW_S)
+    plan = Planner().plan(state, inputs, past, OwnPast(), NOW_S)["unit0"]
+    leaving = plan.at(at("2026-11-23T17:59"))
+    assert leaving is not None
+    assert leaving.soc_percent >= 60.0
+    gone = plan.at(at("2026-11-23T20:00"))
+    assert gone is not None
+    assert not gone.home
+
+
+def test_a_capacity_tariff_is_planned_under_what_is_paid() -> None:
+    state, inputs = home(
+        bands(),
+        capacity=CapacityTariff(price_per_kw_month=4.0, free_kw=2.5),
+        main_limit_w=9000.0,
+    )
+    plan = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)["unit0"]
+    charging = [s for s in plan.steps if s.intent.kind is IntentKind.CHARGE]
+    assert all(step.grid_w <= 2600.0 for step in charging)
+
+
+def house(days: int = 4) -> HouseRun:
+    """Return a house with an evening peak and a noon sun, with days before it."""
+    hours = np.arange(24 * (days + 7)) % 24
+    load = np.where((hours >= 18) & (hours < 22), 2500.0, 400.0)
+    sun = np.where((hours >= 11) & (hours < 15), 1500.0, 0.0)
+    begin_s = at("2026-11-16T00:00")
+    count = 24 * 7
+
+    def rows(part: slice, forecast: bool) -> HouseRun:
+        times_s = [begin_s + 3600.0 * i for i in range(len(hours))][part]
+        return HouseRun(
+            step_s=3600.0,
+            times_s=times_s,
+            load_w=load[part].tolist(),
+            solar_w=sun[part].tolist(),
+            days=("some",) * (len(times_s) // 24),
+            days_left_out=(),
+            solar_forecast_w=[None, *sun[part].tolist()[1:]] if forecast else None,
+        )
+
+    return replace(rows(slice(count, None), True), past=rows(slice(0, count), True))
+
+
+TRIPS = (
+    Trip(
+        departure_s=at("2026-11-24T08:00"),
+        return_s=at("2026-11-24T17:00"),
+        energy_kwh=6.0,
+        required_soc_percent=60.0,
+        known_hours_before=20.0,
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "knowledge"),
+    [
+        (ForecastName.OWN, PriceKnowledge.PUBLISHED),
+        (ForecastName.PERFECT, PriceKnowledge.ALL),
+    ],
+)
+def test_a_replay_that_plans_beats_the_rule(
+    forecast: ForecastName, knowledge: PriceKnowledge
+) -> None:
+    priced = contract()
+    priced = replace(priced, site=replace(priced.site, tariff=day_ahead()))
+    run = ReplayRun(
+        house=house(),
+        contract=priced,
+        spec=LEAF,
+        trips=TRIPS,
+        forecast=forecast,
+        price_knowledge=knowledge,
+    )
+    planned = run_replay(run, timer=iter(np.arange(0.0, 1e6, 0.01)).__next__).books
+    ruled = run_replay(replace(run, policy=PolicyName.RULE)).books
+    naive = run_replay(replace(run, policy=PolicyName.NONE)).books
+    assert planned.total_cost < naive.total_cost
+    assert planned.total_cost <= ruled.total_cost + 0.05
+    assert planned.departures_short == 0
+    assert planned.plan_ms_median == pytest.approx(10.0)
+    assert planned.plan_ms_p95 is not None
+
+
+def test_a_replay_by_the_minute_learns_quarter_hours() -> None:
+    run = ReplayRun(
+        house=flat_house([400.0] * 180, step_s=60.0), contract=contract(), spec=LEAF
+    )
+    books = run_replay(run).books
+    assert books.days
+    assert books.plan_ms_median is None
+
+
+def test_days_that_are_missing_hold_those_before() -> None:
+    rows = house()
+    kept = [i for i in range(len(rows.times_s)) if not 24 <= i < 48]
+    holed = replace(
+        rows,
+        times_s=[rows.times_s[i] for i in kept],
+        load_w=[rows.load_w[i] for i in kept],
+        solar_w=[rows.solar_w[i] for i in kept],
+        solar_forecast_w=None,
+        past=None,
+    )
+    run = ReplayRun(
+        house=holed, contract=contract(), spec=LEAF, forecast=ForecastName.PERFECT
+    )
+    assert run_replay(run).books.starts > 0
