@@ -164,9 +164,9 @@ class MeanForecastMpc:
             bought = program.variable(
                 float(part.import_price[0, index]) * length, 0.0, np.inf
             )
-            sold = program.variable(
-                -float(part.export_price[0, index]) * length, 0.0, np.inf
-            )
+            # Where selling earns more than buying costs a program would do both.
+            price = min(part.export_price[0, index], part.import_price[0, index])
+            sold = program.variable(-float(price) * length, 0.0, np.inf)
             last = index == len(hours) - 1
             after = program.variable(-end_price if last else 0.0, 0.0, top)
             program.row(

@@ -247,3 +247,17 @@ def test_what_happened_while_nobody_listened_is_told_by_the_next_report() -> Non
     say(car, 80.0, back_s)
     assert soc_known(car, LEAF)
     assert soc_percent(car, LEAF) == pytest.approx(80.0)
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "dt_s", "believed"),
+    [(1800.0, 1800.0, True), (300.0, 1.0, True), (1800.0, 1.0, False)],
+    ids=["long steps", "a while", "silence"],
+)
+def test_long_steps_are_no_silence(
+    silent_s: float, dt_s: float, believed: bool
+) -> None:
+    """A replay hears its unit every half an hour, and has to know its trips."""
+    car = unit(heard_s=START_S - silent_s)
+    count(car, LEAF, reading(), dt_s)
+    assert (car.anchor_soc_percent is not None) is believed

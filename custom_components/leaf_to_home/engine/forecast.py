@@ -175,8 +175,8 @@ class DrawHistory:
     def above_kwh(self, moments: Sequence[Moment], limit_w: float) -> Floats:
         """Return the most that the house ever drew above a limit from such a time on.
 
-        In kWh over the `ABOVE_HOURS` that follow, for each moment: what a battery has to
-        keep so that it can carry the house below the limit as before.
+        In kWh over the `ABOVE_HOURS` that follow, for each moment: what a battery has
+        to keep so that it could carry the house below the limit then.
         """
         result = np.zeros(len(moments))
         days = sorted(self._past["load"])

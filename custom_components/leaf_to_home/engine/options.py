@@ -39,8 +39,9 @@ class Columns:
     `unit_w` and `change_kwh` are T x C, unbounded by the state of charge; `extra` is
     the cost beyond doing nothing, K x T x C; `nothing` the cost of that, K x T. `mix`
     says how much of each column an option is, T x C x A; `runs` (T x C) whether it
-    runs, `guards` whether it carries what is above the limit. `follows` are the columns that follow the house, `holds` those that hold;
-    `made_of`: the columns of each option, and under which quantiles they count.
+    runs, `guards` whether it carries what is above the limit. `follows` are the columns
+    that follow the house, `holds` those that hold; `made_of`: the columns of each
+    option, and under which quantiles they count.
     """
 
     options: tuple[Option, ...]

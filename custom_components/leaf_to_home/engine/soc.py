@@ -36,7 +36,8 @@ def count(
     """
     charged_kwh = discharged_kwh = 0.0
     most_kwh = _most_kwh(unit, spec, reading)
-    if reading is not None and reading.time_s - (unit.heard_s or 0.0) > SILENT_S:
+    silent_s = 0.0 if reading is None else reading.time_s - (unit.heard_s or 0.0)
+    if silent_s > max(SILENT_S, 3.0 * dt_s):
         # Whatever happened while nobody listened, the next report tells.
         unit.anchor_soc_percent = None
     if reading is not None and reading.charged_kwh is not None:
