@@ -42,6 +42,7 @@ class UnitCoordinator(DataUpdateCoordinator[Reading]):
     """Keeps one unit's reading; a device that is away is tried until it is back."""
 
     config_entry: ConfigEntry[Any]
+    # Before the first reading nothing is known, which the base class does not foresee.
     data: Reading | None  # type: ignore[assignment]
 
     def __init__(

@@ -32,6 +32,7 @@ import yaml
 
 from .light import FOLDER, engine_alone
 
+# The engine is imported after this, or Home Assistant would come with it.
 engine_alone()
 
 from custom_components.leaf_to_home.engine.formats import parse_unit  # noqa: E402

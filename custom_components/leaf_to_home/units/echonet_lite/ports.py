@@ -9,6 +9,7 @@ from typing import Final
 PORT: Final = 3610
 GROUP: Final = "224.0.23.0"
 
+# Here only a name for what others have bound.
 _WILDCARD: Final = "0.0.0.0"  # noqa: S104
 _PROC: Final = Path("/proc")
 
