@@ -238,7 +238,8 @@ def test_next_action_is_the_first_of_all_units() -> None:
                     next_action=NextAction(kind=IntentKind.CHARGE, time_s=3610.0)
                 ),
             }
-        )
+        ),
+        plans=SimpleNamespace(next_action=lambda now_s: None),
     )
     assert values["next_action"](home) == "charge"  # type: ignore[arg-type]
     time = values["next_action_time"](home)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from .const import CONF_DRIVER, CONF_IMPORT_LIMIT, DOMAIN, SUBENTRY_UNIT
 from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
 from .home import Home, HomeRuntime, LeafToHomeConfigEntry, UnitRuntime
+from .plans import HomePlans, plan_store
 from .presets import async_load_presets
 from .services import async_setup_services
 from .site import build_site, build_spec
@@ -19,6 +20,7 @@ from .sources.meters import Meters
 from .store import HomeStore, async_remove_unit
 from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
+from .websocket import async_setup_plan_access
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -36,6 +38,7 @@ PLATFORMS = [
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all homes share."""
     async_setup_services(hass)
+    async_setup_plan_access(hass)
     return True
 
 
@@ -55,6 +58,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     )
     await _async_forget_units(hass, entry, state)
 
+    plans = HomePlans(hass, entry)
+    await plans.async_load()
     home = Home(
         hass,
         entry,
@@ -63,6 +68,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
         store=store,
         state=state,
         health=health,
+        plans=plans,
     )
     await _async_add_units(hass, entry, home)
     dr.async_get(hass).async_get_or_create(
@@ -100,6 +106,7 @@ async def async_migrate_entry(
 async def async_remove_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -> None:
     """Delete everything that was stored of a home and its units."""
     await HomeStore(hass, entry.entry_id).async_remove()
+    await plan_store(hass, entry.entry_id).async_remove()
     for subentry_id in entry.subentries:
         await async_remove_unit(hass, subentry_id)
     async_clear_issues(hass, entry.entry_id, also_persistent=True)

@@ -23,6 +23,7 @@ from .engine.step import step
 from .health import HomeHealth
 from .inputs import collect
 from .leaving import async_leave
+from .plans import HomePlans
 from .publisher import Publisher
 from .saver import Saver, worth_saving
 from .sources.meters import Meters
@@ -77,12 +78,14 @@ class Home:
         store: HomeStore,
         state: HomeState,
         health: HomeHealth,
+        plans: HomePlans,
     ) -> None:
         self.hass = hass
         self.entry = entry
         self.site = site
         self.state = state
         self.decision: Decision | None = None
+        self.plans = plans
         self.units: dict[str, UnitRuntime] = {}
         self._meters = meters
         self._health = health
@@ -244,6 +247,7 @@ class Home:
         self._stepped_s = now_s
         before = self.state
         inputs = collect(self.site, self._meters, self.units, self._meter_id, now_s)
+        inputs = self.plans.async_with_intents(inputs, now_s)
         self._grid_s = inputs.grid.time_s if inputs.grid else None
         try:
             self.state, self.decision = step(before, inputs, now_s)
@@ -262,6 +266,7 @@ class Home:
             self._health.async_decided()
         self._failures = 0
         self._pass_on(self.decision)
+        self.plans.async_hear(self.state, inputs, now_s)
         self._health.async_check(self._meters, inputs, self.state, now_s)
         if worth_saving(before, self.state, self.site.tariff, now_s):
             self._saver.async_request()

@@ -37,8 +37,17 @@ from .engine.model import (
 from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
+from .plans import FAILED, NO_PROBLEM
 
 PARALLEL_UPDATES = 0
+
+PLAN_PROBLEMS = [
+    NO_PROBLEM,
+    ReasonCode.DEPARTURE.value,
+    ReasonCode.IMPORT_LIMIT.value,
+    ReasonCode.RESERVE.value,
+    FAILED,
+]
 
 ENERGY = Significance(least=0.01)
 MONEY = Significance(least=0.01, quiet_s=300.0)
@@ -46,6 +55,8 @@ POWER = Significance(notable=50.0, share=0.05, least=1.0)
 # Over a window or a month, power moves slowly.
 MEAN_POWER = Significance(notable=500.0, share=0.2, least=20.0)
 SOC = Significance(notable=1.0, least=0.5)
+# What a stored kWh is worth moves with every plan.
+WORTH = Significance(least=0.001, quiet_s=900.0)
 # A price changes a few times a day, and at once.
 PRICE = Significance(notable=1e-6)
 # A code is written when it changes, the numbers beside it once a minute.
@@ -132,14 +143,16 @@ def _has_solar(entry: LeafToHomeConfigEntry) -> bool:
 
 
 def _next_action(home: Home) -> NextAction | None:
-    """Return the first change that any unit expects."""
+    """Return the first change that any unit expects, by its plan or by the rule."""
     if home.decision is None:
         return None
-    return min(
-        (unit.next_action for unit in home.decision.units.values() if unit.next_action),
-        key=lambda action: action.time_s,
-        default=None,
-    )
+    actions = [
+        unit.next_action for unit in home.decision.units.values() if unit.next_action
+    ]
+    planned = home.plans.next_action(dt_util.utcnow().timestamp())
+    if planned is not None:
+        actions.append(planned)
+    return min(actions, key=lambda action: action.time_s, default=None)
 
 
 def _next_action_kind(home: Home) -> str | None:
@@ -159,6 +172,35 @@ def _savings_day(home: Home) -> datetime | None:
     day = home.persisted.ledger.day
     date = dt_util.parse_date(day) if day else None
     return dt_util.start_of_local_day(date) if date else None
+
+
+def _expected_cost(home: Home) -> float | None:
+    """Return what the rest of the local day is expected to cost."""
+    now_s = dt_util.utcnow().timestamp()
+    midnight_s = home.site.tariff.local_midnight_after(now_s)
+    return _rounded(home.plans.cost_until(now_s, midnight_s), 2)
+
+
+def _stored_value(unit: LeafToHomeUnitEntity) -> float | None:
+    """Return what one stored kWh more would be worth."""
+    plan = unit.home.plans.plans.get(unit.unit.subentry_id)
+    return None if plan is None else _rounded(plan.stored_value, 4)
+
+
+def _departure_soc(unit: LeafToHomeUnitEntity) -> float | None:
+    """Return the state of charge that the plan brings to the next departure."""
+    plan = unit.home.plans.plans.get(unit.unit.subentry_id)
+    if plan is None:
+        return None
+    now_s = dt_util.utcnow().timestamp()
+    soc: float | None = None
+    for step in plan.steps:
+        if step.end_s <= now_s:
+            continue
+        if not step.home:
+            return _rounded(soc)
+        soc = step.soc_percent
+    return None
 
 
 def _status(unit: LeafToHomeUnitEntity) -> str | None:
@@ -267,6 +309,24 @@ HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
         device_class=SensorDeviceClass.TIMESTAMP,
         significance=TEXT,
         value_fn=_next_action_time,
+    ),
+    HomeSensorDescription(
+        key="expected_cost",
+        translation_key="expected_cost",
+        device_class=SensorDeviceClass.MONETARY,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        suggested_display_precision=2,
+        value_fn=_expected_cost,
+    ),
+    HomeSensorDescription(
+        key="plan_problem",
+        translation_key="plan_problem",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=PLAN_PROBLEMS,
+        significance=TEXT,
+        value_fn=lambda home: home.plans.problem,
     ),
     HomeSensorDescription(
         key="savings_today_on_arrival",
@@ -379,6 +439,23 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
         value_fn=_unit_decided(lambda decision: decision.above_reserve_kwh, 2),
+    ),
+    UnitSensorDescription(
+        key="stored_value",
+        translation_key="stored_value",
+        native_unit_of_measurement="{currency}/kWh",
+        significance=WORTH,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=3,
+        value_fn=_stored_value,
+    ),
+    UnitSensorDescription(
+        key="departure_soc",
+        translation_key="departure_soc",
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SOC,
+        suggested_display_precision=0,
+        value_fn=_departure_soc,
     ),
     UnitSensorDescription(
         key="power",
@@ -540,6 +617,10 @@ class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
         """Initialize the sensor."""
         super().__init__(entry=entry, unit=unit, description=description)
         self._significance = description.significance
+        if shown := description.native_unit_of_measurement:
+            self._attr_native_unit_of_measurement = shown.format(
+                currency=self.home.hass.config.currency
+            )
 
     @property
     @override

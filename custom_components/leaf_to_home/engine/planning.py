@@ -154,7 +154,8 @@ class Planner:
         near = self._stretch(timeline, draws, tariff, level, near=True)
         far = self._stretch(timeline, draws, tariff, level, near=False)
         limit_w = soft_limit_w(state, inputs.site, now_s)
-        if limit_w is not None:
+        # A month's peak costs money, which the program weighs; a limit is to be kept.
+        if limit_w is not None and inputs.site.capacity is None:
             near, far = (
                 replace(part, keep_kwh=_kept_kwh(past, tariff, part, limit_w))
                 for part in (near, far)

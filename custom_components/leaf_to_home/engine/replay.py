@@ -314,6 +314,7 @@ def run_replay(
                 run.contract,
                 forecast=run.forecast,
                 price_knowledge=run.price_knowledge,
+                trips=bool(run.trips),
             )
         policy = engine = _Engine(run, plant, step_s, timer, planner)
 

@@ -128,6 +128,7 @@ class ReplayPlanner:
         *,
         forecast: ForecastName = ForecastName.OWN,
         price_knowledge: PriceKnowledge = PriceKnowledge.PUBLISHED,
+        trips: bool = True,
     ) -> None:
         prices = prices_of_steps(contract.site.tariff, house, 1).import_price
         self.end_s = house.times_s[-1] + house.step_s
@@ -136,7 +137,8 @@ class ReplayPlanner:
             step_s=max(SLOT_S, house.step_s),
             end_s=self.end_s,
             end_price=self.end_price,
-            hazards=forecast is ForecastName.OWN,
+            # Who knows load and sun knows where the car never leaves, too.
+            hazards=trips or forecast is ForecastName.OWN,
         )
         self.past = Past()
         self._past = OwnPast(history=self.past.draw)
