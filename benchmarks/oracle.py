@@ -6,9 +6,9 @@ one step can do, which is never above what the plant does, so that no policy can
 it. It shares the run's horizon, the value of what is stored at the end, the reserve
 that the safety rules keep and the departures with every policy.
 
-Only a trip that brings the car home below the reserve needs a whole number: from there
-on the battery may be used down to where it came home, or down to the reserve, but not
-both.
+Only a trip that brings the car home below the reserve needs whole numbers: until the
+battery is above the reserve again it may be charged but not used, from then on it stays
+above. The block of steps in which it passes is left free.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,10 @@ from .linear_program import Floats, LinearProgram
 # Money per kWh that a departure lacks, and per kWh above a soft limit.
 SHORT_PENALTY = 50.0
 LIMIT_PENALTY = 20.0
+# How long one choice between below and above the reserve holds, s; with shorter steps
+# than these it holds until the next trip, or solving would take too long.
+BLOCK_S = 3600.0
+SHORT_STEP_S = 900.0
 # How finely the powers of a step are tried before the hull is taken, W.
 POWER_STEP_W = 300.0
 
@@ -96,8 +100,7 @@ class _Foresee:
         shorts: list[int] = []
 
         before = program.variable(0.0, first_kwh, first_kwh)
-        low: int | None = None
-        home = before
+        low: _Low | None = None
         for index in range(count):
             trip_kwh = 0.0
             if index in leaving:
@@ -153,16 +156,18 @@ class _Foresee:
                 terms.append((lack, -1.0))
             program.row(terms, -trip_kwh, -trip_kwh)
             if index in leaving:
-                low = self._comes_home_low(
-                    before, trip_kwh, leaving[index][0], floor_kwh
-                )
-                home = after
-            if low is not None and not away[index]:
-                # After the return: not below the reserve, or not below where it came.
-                program.row([(after, 1.0), (low, floor_kwh)], floor_kwh, np.inf)
-                program.row(
-                    [(after, 1.0), (home, -1.0), (low, -top_kwh)], -top_kwh, np.inf
-                )
+                low = None
+                if leaving[index][0] - trip_kwh < floor_kwh:
+                    fine = self.run.house.step_s >= SHORT_STEP_S
+                    low = _Low(
+                        program,
+                        after,
+                        floor_kwh,
+                        top_kwh,
+                        block_s=BLOCK_S if fine else np.inf,
+                    )
+            elif low is not None and not away[index]:
+                low.hold(before, after, float(self.times_s[index]))
             before = after
         for window, terms in imports.items():
             hours = self._window_hours()
@@ -192,16 +197,6 @@ class _Foresee:
             short_kwh=float(sum(solution[i] for i in shorts)),
             windows_over=sum(bool(solution[i] > 1e-4) for i in over.values()),
         )
-
-    def _comes_home_low(
-        self, before: int, trip_kwh: float, asked_kwh: float, floor_kwh: float
-    ) -> int | None:
-        """Return the choice between two floors where the trip may end below one."""
-        if asked_kwh - trip_kwh >= floor_kwh:
-            return None
-        low = self.program.variable(0.0, 0.0, 1.0)
-        self.program.whole.append(low)
-        return low
 
     def _trips(
         self, count: int
@@ -296,6 +291,56 @@ class _Foresee:
         window = int(windows[index])
         imports.setdefault(window, []).extend(terms)
         import_base[window] = import_base.get(window, 0.0) + max(0.0, base_kwh)
+
+
+class _Low:
+    """A return that may be below the reserve: first only charged, then kept above.
+
+    For the return and for the end of each block there is a choice, 1 where what is
+    stored is below the reserve.
+    """
+
+    def __init__(
+        self,
+        program: LinearProgram,
+        home: int,
+        floor_kwh: float,
+        top_kwh: float,
+        *,
+        block_s: float,
+    ) -> None:
+        self._program = program
+        self._home = home
+        self._floor_kwh = floor_kwh
+        self._top_kwh = top_kwh
+        self._block_s = block_s
+        self._block: float | None = None
+        self._came = self._was = self._is = self._choice()
+
+    def _choice(self) -> int:
+        choice = self._program.variable(0.0, 0.0, 1.0)
+        self._program.whole.append(choice)
+        return choice
+
+    def hold(self, before: int, after: int, begin_s: float) -> None:
+        """Bound a step at home that begins at `begin_s`."""
+        program, top_kwh = self._program, self._top_kwh
+        block = begin_s // self._block_s
+        if block != self._block:
+            self._block = block
+            self._was, self._is = self._is, self._choice()
+            program.row([(self._was, 1.0), (self._is, -1.0)], 0.0, np.inf)
+            self._above_unless(self._was, before)
+        # Once above, it stays above; below, it is not used; never below the return.
+        self._above_unless(self._was, after)
+        for other, low in ((before, self._is), (self._home, self._came)):
+            program.row(
+                [(after, 1.0), (other, -1.0), (low, -top_kwh)], -top_kwh, np.inf
+            )
+
+    def _above_unless(self, low: int, stored: int) -> None:
+        floor_kwh = self._floor_kwh
+        self._program.row([(stored, 1.0), (low, floor_kwh)], floor_kwh, np.inf)
 
 
 def _hull(stored: Floats, cost: Floats) -> NDArray[np.int64]:
