@@ -31,7 +31,8 @@ from custom_components.leaf_to_home.engine.plan import (
     PlannedStep,
 )
 from custom_components.leaf_to_home.engine.planning import absences_of
-from custom_components.leaf_to_home.engine.replay import ReplayRun
+from custom_components.leaf_to_home.engine.price_futures import PriceMemory
+from custom_components.leaf_to_home.engine.replay import UNIT, ReplayRun
 from custom_components.leaf_to_home.engine.replay_planner import HouseRow, ReplayPlanner
 from custom_components.leaf_to_home.engine.state import HomeState
 
@@ -60,8 +61,9 @@ class MeanForecastMpc:
     """Plans one unit with a linear program; the interface of a replay's planner."""
 
     def __init__(self, run: ReplayRun) -> None:
-        self._past = ReplayPlanner(run.house, run.contract)
+        self._past = ReplayPlanner(run.house, run.contract, unit=UNIT, trips=run.trips)
         self._step_s = max(900.0, run.house.step_s)
+        self._prices = PriceMemory()
 
     def hear(self, state: HomeState, inputs: Inputs, now_s: float) -> None:
         """Take in whether the unit is there."""
@@ -87,6 +89,7 @@ class MeanForecastMpc:
         timeline = lay_out(
             tariff,
             now_s,
+            self._prices,
             cuts_s=[at for a in absences for at in (a.departure_s, a.back_s)],
             step_s=self._step_s,
             hours=_HOURS,

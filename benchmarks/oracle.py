@@ -207,7 +207,11 @@ class _Foresee:
         for outing in outings(self.run.trips, self.run.house, self.run.house.step_s, 1):
             away[outing.begin : outing.end] = True
             trip = outing.trip
-            asked_kwh = self.spec.capacity_kwh * trip.required_soc_percent / 100.0
+            percent = trip.required_soc_percent
+            if trip.known_hours_before is not None:
+                # The safety rules have a step more for whoever announces a trip.
+                percent = min(100.0, percent + self.spec.soc_step_percent)
+            asked_kwh = self.spec.capacity_kwh * percent / 100.0
             leaving[outing.begin] = max(asked_kwh, trip.energy_kwh), trip.energy_kwh
         return away, leaving
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from custom_components.leaf_to_home.engine.battery import UnitSpec
+from custom_components.leaf_to_home.engine.forecast import SLOT_S
 from custom_components.leaf_to_home.engine.formats import (
     Contract,
     parse_contract,
@@ -73,12 +74,32 @@ def unit(preset: str, **changes: float) -> UnitSpec:
     return parse_unit(data, path.name)
 
 
-def _recorded(name: str, zone: str, step_s: int = 3600) -> _House:
+def _recorded(name: str, zone: str) -> _House:
+    """Return a recorded house, in the quarter-hours in which a home plans."""
     path = DATA / name
     if path.exists():
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            return _House(parse_house(file, path.name))
-    return _House(_seeded(zone, step_s), stands_in=True)
+            return _House(_in_quarters(parse_house(file, path.name)))
+    return _House(_seeded(zone, round(SLOT_S)), stands_in=True)
+
+
+def _in_quarters(table: HouseTable) -> HouseTable:
+    """Return a table of longer means as quarter-hours of the same power."""
+    parts = round(table.step_s / SLOT_S)
+
+    def each[T](values: Sequence[T]) -> list[T]:
+        return [value for value in values for _ in range(parts)]
+
+    return replace(
+        table,
+        step_s=SLOT_S,
+        times_s=[at_s + k * SLOT_S for at_s in table.times_s for k in range(parts)],
+        load_w=each(table.load_w),
+        solar_w=each(table.solar_w),
+        solar_forecast_w=(
+            None if table.solar_forecast_w is None else each(table.solar_forecast_w)
+        ),
+    )
 
 
 def _seeded(zone: str, step_s: int, days: int = 200) -> HouseTable:
@@ -145,7 +166,8 @@ def _commuter(
 ) -> Sequence[Trip]:
     zone = contract.site.tariff.zone
     commuter = Commuter(SEED, zone, capacity_kwh=spec.capacity_kwh)
-    trips = commuter.between(house.times_s[0], house.times_s[-1] + house.step_s)
+    begin_s = (house.past or house).times_s[0]
+    trips = commuter.between(begin_s, house.times_s[-1] + house.step_s)
     known = 24.0 if announced else None
     return [replace(trip, known_hours_before=known) for trip in trips]
 
@@ -188,7 +210,7 @@ def _emhass_spring(days: int) -> Scenario:
     contract = _contract(FRANCE, TWO_BANDS, 0.06)
     return _scenario(
         "EMHASS house, spring, two bands",
-        _recorded("emhass/house.csv.gz", "Europe/Paris", 1800),
+        _recorded("emhass/house.csv.gz", "Europe/Paris"),
         contract,
         days=days,
         start=date(2024, 3, 22),
@@ -207,7 +229,7 @@ def _emhass_summer(
     )
     return _scenario(
         name,
-        _recorded("emhass/house.csv.gz", "Europe/Paris", 1800),
+        _recorded("emhass/house.csv.gz", "Europe/Paris"),
         contract,
         days=days,
         start=date(2024, 5, 25),
@@ -274,7 +296,7 @@ def _portable(days: int) -> Scenario:
     contract = _contract(FRANCE, TWO_BANDS, 0.06)
     return _scenario(
         "portable unit, two bands",
-        _recorded("emhass/house.csv.gz", "Europe/Paris", 1800),
+        _recorded("emhass/house.csv.gz", "Europe/Paris"),
         contract,
         days=days,
         start=date(2024, 3, 22),

@@ -13,6 +13,7 @@ from custom_components.leaf_to_home.engine.forecast import (
     Level,
     Moment,
 )
+from custom_components.leaf_to_home.engine.model import Departure
 from custom_components.leaf_to_home.engine.plan import Absence, Floats, Hazard
 from custom_components.leaf_to_home.engine.presence import (
     KEPT_DAYS as PRESENCE_DAYS,
@@ -140,7 +141,11 @@ def drive(
             now_s,
             connected=not away,
             stored_kwh=30.0 if quarter / 4.0 <= hour else 30.0 - kwh,
-            announced_s=[begin_s + hour * 3600.0] if known else [],
+            announced=(
+                [Departure(time_s=begin_s + hour * 3600.0, soc_percent=60.0)]
+                if known
+                else []
+            ),
         )
 
 

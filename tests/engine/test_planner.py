@@ -173,7 +173,13 @@ def test_below_the_reserve_to_the_end_is_flagged() -> None:
 
 def test_unannounced_trips_keep_the_battery_ready() -> None:
     near = stretch([CHEAP] * 2 + [DEAR] * 10, [2500.0] * 12)
-    kind = TripKind(lasting_s=3 * HOUR_S, energies_kwh=(5.0,), chances=(1.0,))
+    kind = TripKind(
+        lasting_s=3 * HOUR_S,
+        energies_kwh=(5.0,),
+        chances=(1.0,),
+        asked_percent=80.0,
+        notice_s=12 * HOUR_S,
+    )
 
     def hazard(of: Stretch, chance: float) -> Hazard:
         count = len(of.starts_s) - 1
@@ -311,7 +317,7 @@ def test_the_deterministic_plan_is_as_good_as_trying_everything(
     task = replace(task, far=far, end_price=0.12)
     program = Program(task)
     values = program.solve()[0].values[0, 0, 1]
-    expected = float(np.interp(18.0, program.points, values))
+    expected = float(np.interp(18.0, program.grid.points, values))
     best = brute_force(near, 18.0, 0.12)
     idle = float(
         sum(
@@ -370,5 +376,7 @@ def test_more_stored_energy_never_costs_more(
     program = Program(task_of(stretch(prices, draws), spec, stored))
     near, _ = program.solve()
     values = near.values[0, 0, 0]
-    upto = int(program.task.max_soc_percent * 0.8 / 100.0 * 36.0 / program.step_kwh)
+    upto = int(
+        program.task.max_soc_percent * 0.8 / 100.0 * 36.0 / program.grid.step_kwh
+    )
     assert np.all(np.diff(values[:upto]) <= 1e-6)

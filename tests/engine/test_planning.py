@@ -15,6 +15,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitInputs,
 )
 from custom_components.leaf_to_home.engine.planning import OwnPast, Past, Planner
+from custom_components.leaf_to_home.engine.price_futures import PriceMemory
 from custom_components.leaf_to_home.engine.replay import (
     PolicyName,
     ReplayRun,
@@ -66,7 +67,7 @@ def bands() -> Tariff:
 
 def test_steps_lie_on_the_clock_and_at_changes() -> None:
     trip_s = at("2026-11-24T07:40")
-    timeline = lay_out(bands(), NOW_S, cuts_s=[trip_s])
+    timeline = lay_out(bands(), NOW_S, PriceMemory(), cuts_s=[trip_s])
     near = timeline.near
     assert near.starts_s[0] == NOW_S
     assert near.starts_s[1] == at("2026-11-23T10:15")
@@ -81,7 +82,7 @@ def test_steps_lie_on_the_clock_and_at_changes() -> None:
 @pytest.mark.parametrize("hour", [9, 15])
 def test_unknown_prices_are_several_futures(hour: int) -> None:
     now_s = at(f"2026-11-23T{hour:02}:00")
-    timeline = lay_out(day_ahead(), now_s)
+    timeline = lay_out(day_ahead(), now_s, PriceMemory())
     # More becomes known at 13:00, of today or tomorrow.
     branch_s = at("2026-11-23T13:00") if hour < 13 else at("2026-11-24T13:00")
     assert timeline.near.starts_s[-1] == branch_s
@@ -95,20 +96,20 @@ def test_unknown_prices_are_several_futures(hour: int) -> None:
 
 def test_without_a_past_the_known_prices_go_on() -> None:
     short = PriceSeries([NOW_S - 7200.0 + 3600.0 * i for i in range(24)], [0.2] * 24)
-    timeline = lay_out(day_ahead(short), NOW_S)
+    timeline = lay_out(day_ahead(short), NOW_S, PriceMemory())
     assert len(timeline.far.import_price) == 1
     assert timeline.far.import_price == pytest.approx(0.2)
 
 
 def test_without_any_price_there_are_steps() -> None:
     old = PriceSeries([0.0, 3600.0], [0.2, 0.2])
-    timeline = lay_out(day_ahead(old), NOW_S)
+    timeline = lay_out(day_ahead(old), NOW_S, PriceMemory())
     assert len(timeline.near.starts_s) >= 2
     assert timeline.near.import_price == pytest.approx(0.0)
 
 
 def test_a_run_may_end_before_the_horizon() -> None:
-    timeline = lay_out(bands(), NOW_S, last_s=NOW_S + 6 * 3600.0)
+    timeline = lay_out(bands(), NOW_S, PriceMemory(), last_s=NOW_S + 6 * 3600.0)
     assert timeline.far.starts_s[-1] == pytest.approx(NOW_S + 6 * 3600.0)
 
 

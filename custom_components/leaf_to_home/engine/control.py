@@ -130,7 +130,7 @@ def _cover(intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment) -> W
     if running and moment.draw_w + moment.export_w >= least_w > wanted_w:
         # Staying at the least power still exports nothing, and spares a start.
         wanted_w = least_w
-    elif not running:
+    elif not running and not moment.means:
         least_w = max(LEAST_START_W, START_MARGIN * least_w)
     if wanted_w < least_w or wanted_w <= 0.0:
         return Wish(
@@ -156,7 +156,7 @@ def _absorb(intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment) -> 
     least_w = spec.min_power_w
     if running and -draw_w >= least_w > surplus_w:
         surplus_w = least_w
-    elif not running:
+    elif not running and not moment.means:
         least_w = max(LEAST_START_W, START_MARGIN * least_w)
     if surplus_w < least_w or spec.stored_w(-surplus_w) <= 0.0:
         return Wish(power_w=0.0, reason=intent.reason)

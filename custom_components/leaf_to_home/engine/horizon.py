@@ -2,16 +2,17 @@
 
 Near steps lie on the clock and are cut where a price changes or a unit leaves or
 returns, so that nothing is averaged that matters. They end where more prices will have
-become known; from there on hours will do. Prices that are not known yet are taken from
-the days before: each of those days is a future, shifted to the present level.
+become known; from there on hours will do, with several futures of the prices that are
+not known yet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .price_futures import PriceMemory, price_futures
 from .tariff import PriceSlot, Tariff
 
 type Floats = NDArray[np.float64]
@@ -20,10 +21,8 @@ STEP_S = 900.0
 FAR_STEP_S = 3600.0
 HOURS = 48.0
 MOST_HOURS = 7 * 24.0
-# How many days before stand for a day whose prices are not known.
-FUTURES = 8
-# How much of the present price level stays.
-LEVEL_SHARE = 0.7
+# So far beyond the known prices the plan looks.
+BEYOND_HOURS = 48.0
 # Steps shorter than this are not worth their own decision.
 _SHORTEST_S = 60.0
 _DAY_S = 86400.0
@@ -32,11 +31,15 @@ _HOUR_S = 3600.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """Steps (T+1 edges) with their prices, futures x steps."""
+    """Steps (T+1 edges) with their prices, futures x steps.
+
+    `turns` are the steps at which one future leads to others.
+    """
 
     starts_s: Floats
     import_price: Floats
     export_price: Floats
+    turns: tuple[tuple[int, Floats], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +53,7 @@ class Timeline:
 def lay_out(
     tariff: Tariff,
     now_s: float,
+    memory: PriceMemory,
     *,
     cuts_s: Iterable[float] = (),
     step_s: float = STEP_S,
@@ -69,23 +73,21 @@ def lay_out(
     if tariff.published_minute is not None:
         branch_s = min(branch_s, tariff.next_local_time(now_s, tariff.published_minute))
     branch_s = min(branch_s, max(known_s, now_s + step_s))
-    end_s = max(branch_s, now_s + (hours - 24.0) * _HOUR_S)
+    end_s = max(branch_s, now_s + (hours - 24.0) * _HOUR_S) + _DAY_S
     if published:
-        end_s = max(end_s, known_s)
-    end_s += _DAY_S
+        end_s = max(end_s, known_s + BEYOND_HOURS * _HOUR_S)
     if last_s is not None:
         end_s = min(end_s, max(last_s, now_s + 2.0 * step_s))
         branch_s = min(branch_s, end_s - step_s)
     near_s = _edges(now_s, branch_s, step_s, [*cuts, *(s.start_s for s in slots)])
     far_s = _edges(branch_s, end_s, max(FAR_STEP_S, step_s), [*cuts, known_s])
-    both = _price_futures(tariff, slots, now_s, known_s, far_s)
     return Timeline(
         near=Part(
             starts_s=near_s,
             import_price=_filled(_known(slots, near_s, export=False))[None],
             export_price=_filled(_known(slots, near_s, export=True))[None],
         ),
-        far=Part(starts_s=far_s, import_price=both[0], export_price=both[1]),
+        far=_far_part(tariff, slots, known_s, far_s, memory),
     )
 
 
@@ -101,22 +103,21 @@ def _edges(
     return np.array([*starts, end_s])
 
 
-def _known(slots: Iterable[PriceSlot], edges_s: Floats, *, export: bool) -> Floats:
+def _known(slots: Sequence[PriceSlot], edges_s: Floats, *, export: bool) -> Floats:
     """Return the mean known price of each step, NaN where none is known."""
-    total = np.zeros(len(edges_s) - 1)
-    covered = np.zeros(len(edges_s) - 1)
-    for slot in slots:
-        price = slot.export_price if export else slot.import_price
-        if price is None:
-            continue
-        first = max(int(np.searchsorted(edges_s, slot.start_s, side="right")) - 1, 0)
-        last = int(np.searchsorted(edges_s, slot.end_s, side="left"))
-        inside = np.clip(edges_s[first : last + 1], slot.start_s, slot.end_s)
-        part = np.diff(inside)
-        total[first : first + len(part)] += part * price
-        covered[first : first + len(part)] += part
+    if not slots:
+        return np.full(len(edges_s) - 1, np.nan)
+    prices = [slot.export_price if export else slot.import_price for slot in slots]
+    price = np.array([np.nan if each is None else each for each in prices], dtype=float)
+    cuts = np.array([*(slot.start_s for slot in slots), slots[-1].end_s])
+    length = np.diff(cuts)
+    known = ~np.isnan(price)
+    paid = np.concatenate([[0.0], np.cumsum(np.where(known, price * length, 0.0))])
+    priced = np.concatenate([[0.0], np.cumsum(known * length)])
+    total = np.diff(np.interp(edges_s, cuts, paid))
+    covered = np.diff(np.interp(edges_s, cuts, priced))
     with np.errstate(invalid="ignore"):
-        return np.where(covered > 0.0, total / np.maximum(covered, 1e-9), np.nan)
+        return np.where(covered > 1e-6, total / np.maximum(covered, 1e-9), np.nan)
 
 
 def _filled(prices: Floats) -> Floats:
@@ -126,57 +127,27 @@ def _filled(prices: Floats) -> Floats:
     return np.where(np.isnan(prices), mean, prices)
 
 
-def _price_futures(
+def _far_part(
     tariff: Tariff,
     slots: tuple[PriceSlot, ...],
-    now_s: float,
     known_s: float,
     edges_s: Floats,
-) -> tuple[Floats, Floats]:
-    """Return import and export price of the far steps, futures x steps."""
-    certain = [_known(slots, edges_s, export=export) for export in (False, True)]
-    open_ended = np.isnan(certain[0])
-    if not open_ended.any():
-        return certain[0][None], _filled(certain[1])[None]
-    level = _known(
-        slots, np.array([max(now_s, known_s - _DAY_S), known_s]), export=False
+    memory: PriceMemory,
+) -> Part:
+    """Return the far steps: known prices first, then several futures."""
+    imports, exports = (_known(slots, edges_s, export=e) for e in (False, True))
+    futures = None
+    if np.isnan(imports).any():
+        futures = price_futures(memory, tariff, known_s, edges_s)
+    if futures is None:
+        return Part(
+            starts_s=edges_s,
+            import_price=_filled(imports)[None],
+            export_price=_filled(exports)[None],
+        )
+    return Part(
+        starts_s=edges_s,
+        import_price=np.where(np.isnan(imports), futures.import_price, imports),
+        export_price=np.where(np.isnan(exports), futures.export_price, exports),
+        turns=futures.turns,
     )
-    futures: list[tuple[Floats, Floats]] = []
-    back = 0
-    while len(futures) < FUTURES and back < 3 * FUTURES:
-        back += 1
-        day = _day_before(tariff, edges_s, known_s, back)
-        if day is not None:
-            futures.append(day)
-    if not futures:
-        return _filled(certain[0])[None], _filled(certain[1])[None]
-    imports = np.stack([future[0] for future in futures])
-    exports = np.stack([future[1] for future in futures])
-    if not np.isnan(level[0]):
-        means = imports.mean(axis=1, keepdims=True)
-        imports = imports + LEVEL_SHARE * (level[0] - means)
-    imports = np.where(open_ended, imports, certain[0])
-    exports = np.where(np.isnan(certain[1]), exports, certain[1])
-    return imports, exports
-
-
-def _day_before(
-    tariff: Tariff, edges_s: Floats, known_s: float, back: int
-) -> tuple[Floats, Floats] | None:
-    """Return the far steps' prices as if the day `back` days before came again."""
-    shift_s = back * _DAY_S
-    # Steps more than a day behind the known prices repeat the same past day.
-    lag = np.floor((edges_s[:-1] - known_s) / _DAY_S).clip(min=0.0) * _DAY_S + shift_s
-    imports = np.empty(len(lag))
-    exports = np.empty(len(lag))
-    for i, (begin_s, lag_s) in enumerate(zip(edges_s[:-1], lag, strict=True)):
-        slot = _slot_at(tariff, float(begin_s - lag_s))
-        if slot is None or slot.import_price is None:
-            return None
-        imports[i] = slot.import_price
-        exports[i] = 0.0 if slot.export_price is None else slot.export_price
-    return imports, exports
-
-
-def _slot_at(tariff: Tariff, at_s: float) -> PriceSlot | None:
-    return next((s for s in tariff.day_slots(at_s) if at_s < s.end_s), None)

@@ -38,11 +38,16 @@ class Absence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TripKind:
-    """Trips of one type of day: how long they last, and what they may take."""
+    """Trips of one type of day: how long they last, and what they may take.
+
+    Those that are announced are so `notice_s` before, and ask for `asked_percent`.
+    """
 
     lasting_s: float
     energies_kwh: tuple[float, ...]
     chances: tuple[float, ...]
+    asked_percent: float
+    notice_s: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +76,8 @@ class Stretch:
     quantiles (T x Q): what the house takes from the grid without its units, negative
     for surplus; `weights` (Q) sum to 1. `keep_kwh` (T) is what everyday use leaves
     above the reserve, so that a soft limit can be kept when the house draws more.
+    At the steps in `turns` each future leads to the others with the probabilities of
+    the matrix (K x K).
     """
 
     starts_s: Floats
@@ -79,6 +86,7 @@ class Stretch:
     draw_w: Floats
     weights: Floats
     keep_kwh: Floats | None = None
+    turns: tuple[tuple[int, Floats], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,12 +5,15 @@ but never makes it fail. A step's intent is the one with the least expected cost
 there on, and its reason says which numbers made it so.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .model import Intent, IntentKind, Reason, ReasonCode
 from .options import Option
 from .plan import Absence, Floats, Plan, PlannedStep, Task
-from .program import POINTS, Program, Solved, Sweep
+from .program import Program
+from .sweep import POINTS, Solved, Sweep
 
 # A departure is called short from this on, as a share of the capacity.
 SHORT_SHARE = 0.01
@@ -24,25 +27,80 @@ _AWAY = Option(IntentKind.HOLD, 0.0)
 
 def make_plan(task: Task, now_s: float) -> Plan:
     """Return the plan of least expected cost; there is always one."""
-    return follow(task, now_s)[0]
+    return follow(task, now_s).plan
 
 
-def follow(task: Task, now_s: float) -> tuple[Plan, tuple[Floats, Floats]]:
-    """Return the plan, and the unit's power in W under each draw (near and far)."""
+class Followed:
+    """A plan, and what the unit does in it under each draw."""
+
+    def __init__(self, plan: Plan, paths: tuple[_Path, _Path]) -> None:
+        self.plan = plan
+        self._paths = paths
+
+    def powers(self) -> tuple[Floats, Floats]:
+        """Return the unit's power in W, steps x quantiles, near and far."""
+        near, far = self._paths
+        return near.powers(), far.powers()
+
+
+def follow(task: Task, now_s: float) -> Followed:
+    """Return the plan of least expected cost, with what it does."""
     program = Program(task)
     near, far = program.solve()
     walker = _Walker(program)
-    steps = walker.walk(program.near, near) + walker.walk(program.far, far)
+    paths = walker.walk(program.near, near), walker.walk(program.far, far)
     plan = Plan(
         made_s=now_s,
-        steps=tuple(steps),
-        expected_cost=walker.cost,
+        steps=tuple(step for path in paths for step in walker.steps(path)),
+        expected_cost=sum(float(path.cost.sum()) for path in paths),
         stored_value=program.slope(near.values[0, 0, 0], task.stored_kwh),
         problems=walker.problems(),
     )
-    powers = walker.powers
-    count = len(program.near.hours)
-    return plan, (np.array(powers[:count]), np.array(powers[count:]))
+    return Followed(plan, paths)
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """What is done over a stretch, in expectation.
+
+    `chosen` are options, `taken` how much of each column is carried out (T x C),
+    `stored_kwh` and `value` (of a stored kWh) hold at each step's begin, `left_kwh` is
+    what is stored at its end, before a trip takes of it.
+    """
+
+    sweep: Sweep
+    chosen: list[int]
+    taken: Floats
+    stored_kwh: list[float]
+    value: list[float]
+    left_kwh: list[float]
+
+    @property
+    def unit_w(self) -> Floats:
+        """Return the expected power of each step."""
+        result: Floats = (self.sweep.columns.unit_w * self.taken).sum(axis=1)
+        return result
+
+    @property
+    def cost(self) -> Floats:
+        """Return what each step is expected to cost the home."""
+        made = self.sweep.columns
+        extra = np.einsum("ktc,tc->t", made.extra, self.taken) / len(made.extra)
+        result: Floats = made.nothing.mean(axis=0) + extra
+        return result
+
+    def powers(self) -> Floats:
+        """Return the power of each step under each quantile of the draw."""
+        made, away = self.sweep.columns, self.sweep.calendar.away
+        nothing = np.zeros(len(self.sweep.stretch.weights))
+        return np.array(
+            [
+                nothing
+                if away[index]
+                else made.by_quantile(index, option, self.taken[index])
+                for index, option in enumerate(self.chosen)
+            ]
+        )
 
 
 class _Walker:
@@ -51,10 +109,9 @@ class _Walker:
     def __init__(self, program: Program) -> None:
         task = program.task
         self.program = program
+        self.grid = program.grid
         self.stored_kwh = task.stored_kwh
         self.run = int(task.running)
-        self.cost = 0.0
-        self.powers: list[Floats] = []
         self._absences = sorted(task.absences, key=lambda absence: absence.departure_s)
         self._short = False
         self._over_limit = False
@@ -66,74 +123,83 @@ class _Walker:
             found.append(ReasonCode.DEPARTURE)
         if self._over_limit:
             found.append(ReasonCode.IMPORT_LIMIT)
-        if self.program.task.stored_kwh < self.program.floor_kwh and (
-            self.stored_kwh < self.program.floor_kwh
-        ):
+        if max(self.program.task.stored_kwh, self.stored_kwh) < self.grid.floor_kwh:
             found.append(ReasonCode.RESERVE)
         return tuple(found)
 
-    def walk(self, sweep: Sweep, solved: Solved) -> list[PlannedStep]:
-        """Return the steps of one stretch."""
-        values = solved.values.mean(axis=1)
-        prices = sweep.stretch.import_price.mean(axis=0).tolist()
-        nothing = sweep.columns.nothing.mean(axis=0).tolist()
-        extra = sweep.columns.extra.mean(axis=0)
-        return [
-            self._step(
-                sweep, solved, index, values[index + 1], extra[index], price, idle_cost
-            )
-            for index, (price, idle_cost) in enumerate(
-                zip(prices, nothing, strict=True)
-            )
-        ]
-
-    def _step(
-        self,
-        sweep: Sweep,
-        solved: Solved,
-        index: int,
-        after: Floats,
-        extra: Floats,
-        price: float,
-        idle_cost: float,
-    ) -> PlannedStep:
-        program, stretch, made = self.program, sweep.stretch, sweep.columns
-        capacity = program.task.spec.capacity_kwh
-        departure = sweep.calendar.departures.get(index)
-        if departure is not None:
-            self._leave(departure)
-        home = not sweep.calendar.away[index]
-        chosen = self._choose(sweep, solved, index, after) if home else 0
-        option = made.options[chosen] if home else _AWAY
-        value = program.slope(after[self.run], self.stored_kwh)
-        intent = self._intent(sweep, index, option, price, value, home=home)
-        unit_w = 0.0
-        power = np.zeros(len(stretch.weights))
-        if home:
+    def walk(self, sweep: Sweep, solved: Solved) -> _Path:
+        """Return what is done over one stretch."""
+        made, values = sweep.columns, solved.values.mean(axis=1)
+        exact = EXACT_STEPS if sweep is self.program.near else 0
+        path = _Path(sweep, [], np.zeros_like(made.unit_w), [], [], [])
+        for index, away in enumerate(sweep.calendar.away.tolist()):
+            departure = sweep.calendar.departures.get(index)
+            if departure is not None:
+                self._leave(departure)
+            after = values[index + 1]
+            path.stored_kwh.append(self.stored_kwh)
+            path.value.append(self.program.slope(after[self.run], self.stored_kwh))
+            if away:
+                path.chosen.append(0)
+                path.left_kwh.append(self.stored_kwh)
+                continue
+            if index < exact:
+                costs = sweep.costs_at(index, after, self.stored_kwh)
+                if not self.run:
+                    costs += sweep.start_cost[index]
+                chosen = int(costs.argmin())
+            else:
+                place = round(self.stored_kwh / self.grid.step_kwh)
+                point = min(max(place, 0), POINTS - 1)
+                chosen = int(solved.best[index, self.run, point])
             mix = made.mix[index, :, chosen]
             share = (sweep.bound[index] - self.stored_kwh) * sweep.inverse[index]
             taken = mix * np.minimum(np.maximum(share, 0.0), 1.0)
-            unit_w = float(made.unit_w[index] @ taken)
-            idle_cost += float(extra @ taken)
+            path.taken[index] = taken
+            path.chosen.append(chosen)
             self.stored_kwh += float(made.change_kwh[index] @ taken)
             self.run = int(float(mix @ made.runs[index]) > 0.5)
-            power = made.by_quantile(index, chosen, taken)
-        self.powers.append(power)
-        self.cost += idle_cost
-        grid_w = float(stretch.draw_w[index] @ stretch.weights) - unit_w
-        limit_w = program.task.soft_limit_w
-        self._over_limit |= limit_w is not None and grid_w > limit_w + AT_LIMIT_W
-        return PlannedStep(
-            start_s=float(stretch.starts_s[index]),
-            end_s=float(stretch.starts_s[index + 1]),
-            intent=intent,
-            soc_percent=self.stored_kwh / capacity * 100.0,
-            unit_w=unit_w,
-            grid_w=grid_w,
-            import_price=price,
-            cost=idle_cost,
-            home=home,
-        )
+            path.left_kwh.append(self.stored_kwh)
+        return path
+
+    def steps(self, path: _Path) -> list[PlannedStep]:
+        """Return a path as the steps of a plan."""
+        sweep = path.sweep
+        stretch = sweep.stretch
+        capacity = self.program.task.spec.capacity_kwh
+        unit_w = path.unit_w
+        grid_w = stretch.draw_w @ stretch.weights - unit_w
+        limit_w = self.program.task.soft_limit_w
+        if limit_w is not None:
+            self._over_limit |= bool((grid_w > limit_w + AT_LIMIT_W).any())
+        steps = []
+        for index, row in enumerate(
+            zip(
+                stretch.starts_s[:-1].tolist(),
+                stretch.starts_s[1:].tolist(),
+                path.left_kwh,
+                unit_w.tolist(),
+                grid_w.tolist(),
+                stretch.import_price.mean(axis=0).tolist(),
+                path.cost.tolist(),
+                strict=True,
+            )
+        ):
+            start_s, end_s, kwh, power_w, net_w, price, cost = row
+            steps.append(
+                PlannedStep(
+                    start_s=start_s,
+                    end_s=end_s,
+                    intent=self._intent(path, index, price),
+                    soc_percent=kwh / capacity * 100.0,
+                    unit_w=power_w,
+                    grid_w=net_w,
+                    import_price=price,
+                    cost=cost,
+                    home=not sweep.calendar.away[index],
+                )
+            )
+        return steps
 
     def _leave(self, departure: Absence) -> None:
         capacity = self.program.task.spec.capacity_kwh
@@ -145,34 +211,17 @@ class _Walker:
         self._short |= self.stored_kwh < asked_kwh - slack_kwh
         self.stored_kwh = max(0.0, self.stored_kwh - departure.energy_kwh)
 
-    def _choose(self, sweep: Sweep, solved: Solved, index: int, after: Floats) -> int:
-        """Return the best option: exact where it is soon carried out."""
-        if sweep is not self.program.near or index >= EXACT_STEPS:
-            place = round(self.stored_kwh / self.program.step_kwh)
-            point = min(max(place, 0), POINTS - 1)
-            return int(solved.best[index, 0, self.run, point])
-        costs = sweep.expected(index, after[None], np.array([self.stored_kwh]))[0, 0]
-        if not self.run:
-            costs = costs + sweep.start_cost[index]
-        return int(costs.argmin())
-
-    def _intent(
-        self,
-        sweep: Sweep,
-        index: int,
-        option: Option,
-        price: float,
-        value: float,
-        *,
-        home: bool,
-    ) -> Intent:
-        code = self._why(sweep, index, option) if home else ReasonCode.DISCONNECTED
+    def _intent(self, path: _Path, index: int, price: float) -> Intent:
+        home = not path.sweep.calendar.away[index]
+        option = path.sweep.columns.options[path.chosen[index]] if home else _AWAY
+        stored_kwh, value = path.stored_kwh[index], path.value[index]
+        code = ReasonCode.DISCONNECTED
+        if home:
+            code = self._why(path.sweep, index, option, stored_kwh)
         values = {
             "price": price,
             "value": value,
-            "soc_percent": self.stored_kwh
-            / self.program.task.spec.capacity_kwh
-            * 100.0,
+            "soc_percent": stored_kwh / self.program.task.spec.capacity_kwh * 100.0,
         }
         return Intent(
             kind=option.kind,
@@ -182,30 +231,31 @@ class _Walker:
             stored_value=value if option.kind is IntentKind.COVER else None,
         )
 
-    def _why(self, sweep: Sweep, index: int, option: Option) -> ReasonCode:
+    def _why(
+        self, sweep: Sweep, index: int, option: Option, stored_kwh: float
+    ) -> ReasonCode:
         """Return what decides the step, beside price and value."""
-        program, stretch = self.program, sweep.stretch
-        limit_w = program.task.soft_limit_w
+        task, stretch = self.program.task, sweep.stretch
+        limit_w = task.soft_limit_w
         if limit_w is not None and stretch.draw_w[index, -1] > limit_w:
             return ReasonCode.IMPORT_LIMIT
         if option.kind is IntentKind.CHARGE:
-            if self.stored_kwh < program.floor_kwh - AT_BOUND_KWH:
+            if stored_kwh < self.grid.floor_kwh - AT_BOUND_KWH:
                 return ReasonCode.RESERVE
             begin_s = float(stretch.starts_s[index])
             ahead = (a for a in self._absences if a.departure_s > begin_s)
             trip = next(ahead, None)
-            capacity = program.task.spec.capacity_kwh
             if trip is not None and (
-                self.stored_kwh < capacity * trip.soc_percent / 100.0
+                stored_kwh < task.spec.capacity_kwh * trip.soc_percent / 100.0
             ):
                 return ReasonCode.DEPARTURE
             return ReasonCode.CHEAP_PRICE
         if option.kind is IntentKind.ABSORB:
             return ReasonCode.SOLAR_SURPLUS
         if option.kind is IntentKind.HOLD:
-            if self.stored_kwh <= program.floor_kwh + AT_BOUND_KWH:
+            if stored_kwh <= self.grid.floor_kwh + AT_BOUND_KWH:
                 return ReasonCode.RESERVE
-            if self.stored_kwh >= program.ceiling_kwh - AT_BOUND_KWH:
+            if stored_kwh >= self.grid.ceiling_kwh - AT_BOUND_KWH:
                 return ReasonCode.FULL
             return ReasonCode.PRICE_BETWEEN
         return ReasonCode.DEAR_PRICE

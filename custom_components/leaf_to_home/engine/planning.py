@@ -20,6 +20,7 @@ from .plan import Absence, Floats, Plan, Stretch, Task
 from .planner import follow
 from .policy import charge_ceiling_w, departures_ahead, discharge_ceiling_w
 from .presence import PresenceHistory
+from .price_futures import PriceMemory
 from .state import HomeState, UnitState
 from .tariff import Tariff
 
@@ -101,7 +102,7 @@ class Past:
                 now_s,
                 connected=unit.connected,
                 stored_kwh=unit.stored_kwh,
-                announced_s=[d.time_s for d in inputs.units[key].departures],
+                announced=inputs.units[key].departures,
             )
 
 
@@ -126,6 +127,7 @@ class Planner:
         self._end_s = end_s
         self._end_price = end_price
         self._hazards = hazards
+        self._prices = PriceMemory()
 
     def plan(
         self, state: HomeState, inputs: Inputs, past: Past, draws: Draws, now_s: float
@@ -139,6 +141,7 @@ class Planner:
         timeline = lay_out(
             tariff,
             now_s,
+            self._prices,
             cuts_s=[
                 at_s
                 for absences in trips.values()
@@ -188,6 +191,7 @@ class Planner:
             export_price=part.export_price,
             draw_w=draw_w,
             weights=weights,
+            turns=part.turns,
         )
 
 
@@ -212,10 +216,12 @@ def plan_together(tasks: Mapping[str, Task], now_s: float) -> dict[str, Plan]:
             others = [
                 powers[other] for other in order if other != key and other in powers
             ]
-            plan, power = follow(_beside(tasks[key], others), now_s)
+            followed = follow(_beside(tasks[key], others), now_s)
             before = plans.get(key)
-            settled &= before is not None and _same_intents(before, plan)
-            plans[key], powers[key] = plan, power
+            settled &= before is not None and _same_intents(before, followed.plan)
+            plans[key] = followed.plan
+            if len(order) > 1:
+                powers[key] = followed.powers()
         if settled:
             break
     return plans

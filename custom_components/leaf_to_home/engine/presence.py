@@ -5,14 +5,16 @@ the days, of the same type first, on which the unit left then. How long trips la
 what they take is what they lasted and took. Until enough is known a prior takes part.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .forecast import SLOT_S, is_weekend
+from .model import Departure
 from .plan import Absence, Floats, Hazard, TripKind
 from .tariff import Tariff
 
@@ -27,6 +29,8 @@ PRIOR_DAYS = 2.0
 PRIOR_RATE = 0.02
 PRIOR_FROM_MINUTE, PRIOR_UNTIL_MINUTE = 6 * 60, 19 * 60
 PRIOR_HOURS = 6.0
+# Nothing is so certain that it is not worth a thought.
+MOST_RATE = 0.95
 PRIOR_NOTICE_H = 12.0
 PRIOR_NEVER = 0.5
 ANNOUNCING_DOUBT = 0.05
@@ -44,7 +48,8 @@ _QUARTERS = 96
 class PastTrip:
     """One absence: local day ordinal and minute of departure, and what became of it.
 
-    `notice_h` is how long before it was announced, None where it never was.
+    `notice_h` is how long before it was announced, `asked_percent` the state of charge
+    that was asked for; None where it never was.
     """
 
     day: int
@@ -52,6 +57,29 @@ class PastTrip:
     lasted_s: float
     energy_kwh: float
     notice_h: float | None = None
+    asked_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Habit:
+    """What a type of day is like.
+
+    `stays` is the probability to stay in each quarter-hour; `notices` are hours of
+    notice with their shares, `never` the share of trips without one.
+    """
+
+    stays: Floats
+    notices: list[tuple[float, float]]
+    never: float
+    kind: TripKind
+
+    def rate(self, first: int, quarters: float) -> float:
+        """Return the probability to leave in `quarters` from quarter `first` on."""
+        last = first + max(1, round(quarters))
+        stays = self.stays[first:last]
+        if last > _QUARTERS:
+            stays = np.append(stays, self.stays[: last - _QUARTERS])
+        return (1.0 - float(stays.prod())) * min(quarters, 1.0)
 
 
 class PresenceHistory:
@@ -61,7 +89,8 @@ class PresenceHistory:
         self._trips: list[PastTrip] = []
         self._days: list[int] = []
         self._left: tuple[float, float, int, int] | None = None
-        self._notice: dict[float, float] = {}
+        self._notice: dict[float, tuple[float, float]] = {}
+        self._habits: dict[tuple[bool, float, float], _Habit] = {}
 
     @property
     def trips(self) -> Sequence[PastTrip]:
@@ -75,21 +104,26 @@ class PresenceHistory:
         *,
         connected: bool | None,
         stored_kwh: float | None,
-        announced_s: Iterable[float] = (),
+        announced: Iterable[Departure] = (),
     ) -> None:
         """Take in whether the unit is there; called at least every quarter-hour.
 
-        `announced_s` are the departures that are announced now.
+        `announced` are the departures that are announced now.
         """
-        for departure_s in announced_s:
-            if departure_s not in self._notice:
-                self._notice[departure_s] = (departure_s - now_s) / 3600.0
+        for departure in announced:
+            if departure.time_s not in self._notice:
+                self._habits = {}
+                self._notice[departure.time_s] = (
+                    (departure.time_s - now_s) / 3600.0,
+                    departure.soc_percent,
+                )
         if connected is None:
             return
         iso, minute = tariff.day_minute(now_s)
         day = date.fromisoformat(iso).toordinal()
         if not self._days or self._days[-1] != day:
             self._days.append(day)
+            self._habits = {}
             del self._days[:-KEPT_DAYS]
         if not connected:
             if self._left is None and stored_kwh is not None:
@@ -99,22 +133,35 @@ class PresenceHistory:
             return
         left_s, had_kwh, left_day, left_minute = self._left
         self._left = None
-        notices = [
-            notice_h
-            for departure_s, notice_h in self._notice.items()
-            if abs(departure_s - left_s) <= ANNOUNCED_WITHIN_S
-        ]
-        self._notice = {at: h for at, h in self._notice.items() if at > now_s}
+        notice_h, asked_percent = max(
+            (
+                notice
+                for departure_s, notice in self._notice.items()
+                if abs(departure_s - left_s) <= ANNOUNCED_WITHIN_S
+            ),
+            default=(None, None),
+        )
+        self._notice = {at: told for at, told in self._notice.items() if at > now_s}
+        self._habits = {}
         self._trips.append(
             PastTrip(
                 day=left_day,
                 minute=left_minute,
                 lasted_s=now_s - left_s,
                 energy_kwh=max(0.0, had_kwh - stored_kwh),
-                notice_h=max(notices, default=None),
+                notice_h=notice_h,
+                asked_percent=asked_percent,
             )
         )
         del self._trips[:-KEPT_TRIPS]
+
+    def look_back(self, days: Iterable[int], trips: Iterable[PastTrip]) -> None:
+        """Take in days that were watched before, and the trips on them."""
+        self._habits = {}
+        self._days = sorted({*self._days, *days})[-KEPT_DAYS:]
+        self._trips = sorted(
+            [*self._trips, *trips], key=lambda trip: (trip.day, trip.minute)
+        )[-KEPT_TRIPS:]
 
     def energies(
         self, tariff: Tariff, departure_s: float, capacity_kwh: float
@@ -133,10 +180,7 @@ class PresenceHistory:
         kwh = np.array([*(trip.energy_kwh for trip in self._trips), *prior])
         lasted = [*(trip.lasted_s for trip in self._trips)]
         lasted += [PRIOR_HOURS * 3600.0] * len(prior)
-        same = [
-            1.0 if is_weekend(trip.day) == weekend else OTHER_TYPE
-            for trip in self._trips
-        ]
+        same = [weight for _, weight in self._weighted(weekend)]
         known = sum(same)
         share = PRIOR_DAYS / (PRIOR_DAYS + known**2) if known else 1.0
         weights = np.array([*same, *[share * PRIOR_DAYS / len(prior)] * len(prior)])
@@ -156,17 +200,15 @@ class PresenceHistory:
 
         Around an announced trip there is no other one.
         """
-        rates = [self._rates(weekend) for weekend in (False, True)]
-        hidden = [self._hidden(weekend) for weekend in (False, True)]
+        habits = [
+            self._habit(weekend, capacity_kwh, soc_percent) for weekend in (False, True)
+        ]
         count = len(starts_s) - 1
         leaving, unasked = np.zeros(count), np.zeros(count)
         kind = np.zeros(count, dtype=np.int64)
-        for i, (begin_s, end_s) in enumerate(
-            zip(starts_s[:-1].tolist(), starts_s[1:].tolist(), strict=True)
-        ):
+        for i, (begin_s, end_s) in enumerate(pairwise(starts_s.tolist())):
             iso, minute = tariff.day_minute(begin_s)
-            weekend = int(is_weekend(date.fromisoformat(iso).toordinal()))
-            kind[i] = weekend
+            kind[i] = is_weekend(date.fromisoformat(iso).toordinal())
             if any(
                 absence.departure_s - NO_OTHER_TRIP_S
                 <= begin_s
@@ -174,41 +216,67 @@ class PresenceHistory:
                 for absence in absences
             ):
                 continue
-            quarters = (end_s - begin_s) / SLOT_S
-            first = minute // 15
-            slots = np.arange(first, first + max(1, round(quarters))) % _QUARTERS
-            rate = 1.0 - float(np.prod(1.0 - rates[weekend][slots]))
-            rate *= min(quarters, 1.0)
-            notices, never = hidden[weekend]
+            habit = habits[kind[i]]
+            rate = habit.rate(minute // 15, (end_s - begin_s) / SLOT_S)
             ahead_h = (begin_s - now_s) / 3600.0
-            later = sum(share for notice_h, share in notices if notice_h < ahead_h)
-            leaving[i] = rate * (never + later)
-            unasked[i] = rate * never
-        kinds = []
-        for weekend in (False, True):
-            kwh, lasted, weights = self._samples(weekend, capacity_kwh)
-            energies, chances = _spread(kwh, weights)
-            kinds.append(
-                TripKind(
-                    lasting_s=float(lasted @ weights),
-                    energies_kwh=tuple(energies.tolist()),
-                    chances=tuple(chances.tolist()),
-                )
+            later = sum(
+                share for notice_h, share in habit.notices if notice_h < ahead_h
             )
+            leaving[i] = rate * (habit.never + later)
+            unasked[i] = rate * habit.never
         return Hazard(
             leaving=leaving,
             unasked=unasked,
             kind=kind,
-            kinds=tuple(kinds),
+            kinds=tuple(habit.kind for habit in habits),
             soc_percent=soc_percent,
         )
+
+    def _habit(self, weekend: bool, capacity_kwh: float, soc_percent: float) -> _Habit:
+        """Return what such days are like, worked out once until more is known."""
+        key = weekend, capacity_kwh, soc_percent
+        if key not in self._habits:
+            kwh, lasted, weights = self._samples(weekend, capacity_kwh)
+            energies, chances = _spread(kwh, weights)
+            asked, notice_h = self._announcing(weekend, soc_percent)
+            notices, never = self._hidden(weekend)
+            self._habits[key] = _Habit(
+                stays=1.0 - self._rates(weekend),
+                notices=notices,
+                never=never,
+                kind=TripKind(
+                    lasting_s=float(lasted @ weights),
+                    energies_kwh=tuple(energies.tolist()),
+                    chances=tuple(chances.tolist()),
+                    asked_percent=asked,
+                    notice_s=notice_h * 3600.0,
+                ),
+            )
+        return self._habits[key]
+
+    def _announcing(self, weekend: bool, soc_percent: float) -> tuple[float, float]:
+        """Return what announced trips asked for and how long before, on the mean."""
+        told = [
+            (trip.asked_percent, trip.notice_h, weight)
+            for trip, weight in self._weighted(weekend)
+            if trip.asked_percent is not None and trip.notice_h is not None
+        ]
+        if not told:
+            return soc_percent, PRIOR_NOTICE_H
+        asked, notices, weights = (np.array(each) for each in zip(*told, strict=True))
+        total = weights.sum()
+        return float(asked @ weights / total), float(notices @ weights / total)
+
+    def _weighted(self, weekend: bool) -> Iterator[tuple[PastTrip, float]]:
+        """Yield the trips, with what each says of days of a type."""
+        for trip in self._trips:
+            yield trip, 1.0 if is_weekend(trip.day) == weekend else OTHER_TYPE
 
     def _hidden(self, weekend: bool) -> tuple[list[tuple[float, float]], float]:
         """Return the notices (h, share) that trips had, and the share without one."""
         notices = []
         never = total = 0.0
-        for trip in self._trips:
-            weight = 1.0 if is_weekend(trip.day) == weekend else OTHER_TYPE
+        for trip, weight in self._weighted(weekend):
             total += weight
             if trip.notice_h is None:
                 never += weight
@@ -223,19 +291,27 @@ class PresenceHistory:
         return [(h, weight / total) for h, weight in notices], never / total
 
     def _rates(self, weekend: bool) -> Floats:
-        """Return the probability to leave in each quarter-hour of such a day."""
+        """Return the probability that a unit that is home leaves, per quarter-hour.
+
+        Of the days of this type on which it was still there, the share on which it left
+        then; a day on which it had left already says nothing of later hours.
+        """
         same = [1.0 if is_weekend(day) == weekend else OTHER_TYPE for day in self._days]
-        watched = max(sum(same) - 1.0, 0.0)
+        there = np.full(_QUARTERS, max(sum(same) - 1.0, 0.0))
         counts = np.zeros(_QUARTERS)
-        for trip in self._trips:
-            weight = 1.0 if is_weekend(trip.day) == weekend else OTHER_TYPE
+        for trip, weight in self._weighted(weekend):
             slot = trip.minute // 15
+            back = slot + int(trip.lasted_s // SLOT_S) + 1
             for offset, share in enumerate(KERNEL, -(len(KERNEL) // 2)):
-                counts[(slot + offset) % _QUARTERS] += weight * share
+                left = slot + offset
+                counts[left % _QUARTERS] += weight * share
+                # What is beyond midnight is another day's business.
+                there[max(left + 1, 0) : max(min(back, _QUARTERS), 0)] -= weight * share
         prior = np.zeros(_QUARTERS)
         prior[PRIOR_FROM_MINUTE // 15 : PRIOR_UNTIL_MINUTE // 15] = PRIOR_RATE
         rates: Floats = np.minimum(
-            (counts + PRIOR_DAYS * prior) / (watched + PRIOR_DAYS), 0.9
+            (counts + PRIOR_DAYS * prior) / (np.maximum(there, counts) + PRIOR_DAYS),
+            MOST_RATE,
         )
         return rates
 
@@ -249,6 +325,7 @@ class PresenceHistory:
                     round(trip.lasted_s),
                     round(trip.energy_kwh, 3),
                     trip.notice_h,
+                    trip.asked_percent,
                 ]
                 for trip in self._trips
             ],
@@ -269,8 +346,9 @@ class PresenceHistory:
                 lasted_s=float(lasted_s),
                 energy_kwh=float(kwh),
                 notice_h=None if notice_h is None else float(notice_h),
+                asked_percent=None if asked is None else float(asked),
             )
-            for day, minute, lasted_s, kwh, notice_h in data.get("trips", ())
+            for day, minute, lasted_s, kwh, notice_h, asked in data.get("trips", ())
         ]
         history._days = [int(day) for day in data.get("days", ())]
         left = data.get("left")

@@ -62,7 +62,8 @@ class ReplayRun:
     """What a replay runs.
 
     Without `execute_step_s` the rows of the house are executed as they are. Trips are
-    rounded to executed steps: departures down, returns up.
+    rounded to executed steps: departures down, returns up; those before the first row
+    are what is known of the days before.
     """
 
     house: HouseRun
@@ -314,7 +315,8 @@ def run_replay(
                 run.contract,
                 forecast=run.forecast,
                 price_knowledge=run.price_knowledge,
-                trips=bool(run.trips),
+                unit=UNIT,
+                trips=run.trips,
             )
         policy = engine = _Engine(run, plant, step_s, timer, planner)
 

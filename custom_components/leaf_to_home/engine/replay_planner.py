@@ -1,7 +1,7 @@
 """The planner as a replay runs it: what it may know of load, sun and prices."""
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -15,10 +15,12 @@ from .formats import Contract
 from .model import Inputs
 from .plan import Floats, Plan
 from .planning import OwnPast, Past, Planner
+from .presence import PastTrip, PresenceHistory
 from .records import prices_of_steps
 from .state import HomeState
 from .tables import HouseRun
 from .tariff import Tariff
+from .trips import Trip
 
 
 class ForecastName(StrEnum):
@@ -128,7 +130,8 @@ class ReplayPlanner:
         *,
         forecast: ForecastName = ForecastName.OWN,
         price_knowledge: PriceKnowledge = PriceKnowledge.PUBLISHED,
-        trips: bool = True,
+        unit: str,
+        trips: Sequence[Trip] = (),
     ) -> None:
         prices = prices_of_steps(contract.site.tariff, house, 1).import_price
         self.end_s = house.times_s[-1] + house.step_s
@@ -138,7 +141,7 @@ class ReplayPlanner:
             end_s=self.end_s,
             end_price=self.end_price,
             # Who knows load and sun knows where the car never leaves, too.
-            hazards=trips or forecast is ForecastName.OWN,
+            hazards=bool(trips) or forecast is ForecastName.OWN,
         )
         self.past = Past()
         self._past = OwnPast(history=self.past.draw)
@@ -154,6 +157,7 @@ class ReplayPlanner:
         self._sum = _Quarter()
         if house.past is not None:
             self._remember(house.past)
+            self.past.presence[unit] = self._presence(house.past, trips)
 
     def _remember(self, past: HouseRun) -> None:
         """Take in the days before the run, as a home's recorder has them."""
@@ -165,6 +169,33 @@ class ReplayPlanner:
                 solar_forecast_w=forecast[i] if forecast else None,
             )
             self.learn(at_s, past.step_s, row)
+
+    def _presence(self, past: HouseRun, trips: Sequence[Trip]) -> PresenceHistory:
+        """Return what the unit did on the days before the run."""
+        presence = PresenceHistory()
+        until_s = past.times_s[-1] + past.step_s
+        before = [t for t in trips if past.times_s[0] <= t.departure_s < until_s]
+        presence.look_back(
+            (
+                date.fromisoformat(day).toordinal()
+                for day in {self._tariff.day_minute(at_s)[0] for at_s in past.times_s}
+            ),
+            (self._past_trip(trip) for trip in before),
+        )
+        return presence
+
+    def _past_trip(self, trip: Trip) -> PastTrip:
+        day, minute = self._tariff.day_minute(trip.departure_s)
+        return PastTrip(
+            day=date.fromisoformat(day).toordinal(),
+            minute=minute,
+            lasted_s=trip.return_s - trip.departure_s,
+            energy_kwh=trip.energy_kwh,
+            notice_h=trip.known_hours_before,
+            asked_percent=(
+                None if trip.known_hours_before is None else trip.required_soc_percent
+            ),
+        )
 
     def plan(
         self, state: HomeState, inputs: Inputs, now_s: float
