@@ -204,6 +204,12 @@ def simulated_store(hass: HomeAssistant, subentry_id: str) -> SafeStore:
     return SafeStore(hass, f"{DOMAIN}.simulated.{subentry_id}")
 
 
+def echonet_lite_store(hass: HomeAssistant, subentry_id: str) -> SafeStore:
+    """Return where a unit on ECHONET Lite keeps the addresses of its nodes."""
+    return SafeStore(hass, f"{DOMAIN}.echonet_lite.{subentry_id}")
+
+
 async def async_remove_unit(hass: HomeAssistant, subentry_id: str) -> None:
     """Delete what a unit that is gone has stored."""
-    await simulated_store(hass, subentry_id).async_remove()
+    for store in (simulated_store, echonet_lite_store):
+        await store(hass, subentry_id).async_remove()

@@ -116,6 +116,8 @@ class Habits:
     # So many datagrams get lost.
     lose: int = 0
     silent: bool = False
+    # Whether a call to all reaches it, which some routers prevent.
+    hears_calls: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ class Emulator(asyncio.DatagramProtocol):
     async def start(self) -> Self:
         """Begin to listen."""
         loop = asyncio.get_running_loop()
-        for address in (self.address, GROUP):
+        for address in (self.address, *((GROUP,) if self.habits.hears_calls else ())):
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

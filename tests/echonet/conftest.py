@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.leaf_to_home.engine.battery import UnitKind, UnitSpec
 from custom_components.leaf_to_home.units.base import UnitContext
-from custom_components.leaf_to_home.units.echonet_lite import endpoint, ports
+from custom_components.leaf_to_home.units.echonet_lite import endpoint, journal, ports
 from custom_components.leaf_to_home.units.echonet_lite.driver import EchonetLiteUnit
 from custom_components.leaf_to_home.units.echonet_lite.hub import HUB, Hub
 from custom_components.leaf_to_home.units.echonet_lite.pace import Pace
@@ -51,7 +51,7 @@ SPEC = UnitSpec(
 def _group(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep to a multicast group of our own: others on this machine test as well."""
     group = f"239.255.{random.randrange(256)}.{random.randrange(1, 255)}"
-    for module in (endpoint, ports, echonet_emulator):
+    for module in (endpoint, journal, ports, echonet_emulator):
         monkeypatch.setattr(module, "GROUP", group)
 
 

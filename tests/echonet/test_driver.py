@@ -574,6 +574,8 @@ async def test_diagnostics(make_node: MakeNode, make_unit: MakeUnit) -> None:
     await asyncio.sleep(0.05)
     report = unit.diagnostics()
     assert report["connected"] is True
+    # Under a key that is taken out of every report, wherever else it stands.
+    assert report.pop("address") == node.address
     first = report["objects"][0]
     assert first["eoj"] == "027E01"
     assert first["release"] == "R"
@@ -588,8 +590,32 @@ async def test_diagnostics(make_node: MakeNode, make_unit: MakeUnit) -> None:
     secrets = (node.identification.hex(), Car().vehicle.hex(), node.address, "SN0001")
     for secret in (*secrets, b"SN0001".hex()):
         assert secret not in text
+
+
+async def test_diagnostics_of_a_lost_station(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Who has reason to report it has lost it: what was known is told."""
+    node, unit = await connected(make_node, make_unit, charger(Car()))
+    before = unit.diagnostics()
+    node.habits.silent = True
+    with pytest.raises(UnitUnreachable):
+        await unit.connect()
+    report = unit.diagnostics()
+    assert report["connected"] is False
+    assert report["latency_s"] is None
+    assert report["objects"] == before["objects"]
+    # The call to all and the questions that nobody answered came last, each once.
+    frames = [line.split(maxsplit=1)[1] for line in report["frames"]]
+    assert frames[: len(before["frames"])] == [
+        line.split(maxsplit=1)[1] for line in before["frames"]
+    ]
+    later = frames[len(before["frames"]) :]
+    assert any(line.startswith("out all ") for line in later)
+    assert any(line.startswith("out node 1 ") for line in later)
+    assert not any(line.startswith("in node 1 ") for line in later)
     await unit.detach()
-    assert unit.diagnostics() == {"connected": False}
+    assert unit.diagnostics()["objects"] == before["objects"]
 
 
 def unit_address(node: Emulator) -> str:

@@ -26,14 +26,12 @@ from custom_components.leaf_to_home.units.echonet_lite.frames import (
     Message,
     Service,
 )
-from custom_components.leaf_to_home.units.echonet_lite.hub import (
-    Hub,
-    other_integrations,
-)
+from custom_components.leaf_to_home.units.echonet_lite.hub import Hub, program_name
+from custom_components.leaf_to_home.units.echonet_lite.own_node import OwnNode
 from custom_components.leaf_to_home.units.echonet_lite.ports import Holder, conflict
 
 from .conftest import MakeNode, MakeUnit
-from .emulator import INFC, PORT, frame, loopback
+from .emulator import PORT, loopback
 from .stations import CHARGER, Car, charger
 
 WILDCARD = "0.0.0.0"
@@ -247,41 +245,6 @@ async def test_multicast_cannot_be_heard(
         assert "no multicast here" in caplog.text
 
 
-async def test_notice_with_confirmation(hub: Hub, make_node: MakeNode) -> None:
-    """What asks to be confirmed is, with the same number."""
-    node = await make_node(charger(Car()))
-    address = loopback()
-    answers: list[bytes] = []
-    node.habits.silent = False
-    async with hub.async_use(address) as lan:
-        data = frame(0x1234, CHARGER, CONTROLLER, INFC, [(0xDA, b"\x42")])
-        received = node.datagram_received
-
-        def heard(data: bytes, addr: tuple[str, int]) -> None:
-            answers.append(data)
-            received(data, addr)
-
-        node.datagram_received = heard  # type: ignore[method-assign]
-        node.send(data, lan.endpoint.address)
-        await asyncio.sleep(0.05)
-    assert answers == [frame(0x1234, CONTROLLER, CHARGER, 0x7A, [(0xDA, b"")])]
-
-
-async def test_requests_to_us_are_ignored(hub: Hub, make_node: MakeNode) -> None:
-    """Anybody on the network can write to us; nothing comes of it, no answer either."""
-    node = await make_node()
-    async with hub.async_use(loopback()) as lan:
-        sent = len(lan.endpoint.log)
-        for service in (Service.SETC, Service.SETI, Service.GET, Service.INF_REQ):
-            node.send(
-                frame(1, CHARGER, CONTROLLER, service, [(0xDA, b"\x43")]),
-                lan.endpoint.address,
-            )
-        await asyncio.sleep(0.05)
-        notes = list(lan.endpoint.log)[sent:]
-    assert [note.direction for note in notes] == ["in"] * 4
-
-
 async def test_broken_listener(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     heard: list[Message] = []
 
@@ -299,12 +262,12 @@ async def test_broken_listener(hub: Hub, caplog: pytest.LogCaptureFixture) -> No
             await asyncio.sleep(0.05)
             stop()
             stop()
-    assert len(heard) == 1
+    assert [message.source for message in heard if message.source == CHARGER]
     assert "could not be used" in caplog.text
 
 
 async def test_closed_endpoint_sends_nothing() -> None:
-    endpoint = Endpoint("127.0.0.1")
+    endpoint = Endpoint("127.0.0.1", OwnNode(bytes(17)))
     endpoint.send(
         "127.0.0.1",
         Message(tid=1, source=CHARGER, target=CONTROLLER, service=Service.INF),
@@ -312,11 +275,30 @@ async def test_closed_endpoint_sends_nothing() -> None:
 
 
 def test_transaction_numbers() -> None:
-    endpoint = Endpoint("127.0.0.1")
+    endpoint = Endpoint("127.0.0.1", OwnNode(bytes(17)))
     numbers = [endpoint.next_tid() for _ in range(0x10000)]
     assert set(numbers) == set(range(1, 0x10000))
 
 
-def test_other_integrations(hass: HomeAssistant) -> None:
-    assert other_integrations(hass.config.components) is None
-    assert other_integrations({"light", "echonetlite"}) == "echonetlite"
+@pytest.mark.parametrize(
+    ("holder", "loaded", "named"),
+    [
+        # In this very process it is another integration, by whatever name.
+        (Holder(address=WILDCARD, program="Home Assistant", own_process=True), (), ""),
+        (
+            Holder(address=WILDCARD, program="Home Assistant", own_process=True),
+            ("light", "echonetlite"),
+            "echonetlite",
+        ),
+        # Another program is not the integration that happens to be there too.
+        (Holder(address=WILDCARD, program="node"), ("echonetlite",), "node"),
+        # This machine does not tell.
+        (Holder(address=WILDCARD, program=None), ("echonetlite",), "echonetlite"),
+        (None, (), "?"),
+    ],
+)
+def test_name_of_who_has_the_port(
+    hass: HomeAssistant, holder: Holder | None, loaded: tuple[str, ...], named: str
+) -> None:
+    hass.config.components.update(loaded)
+    assert program_name(hass, PortTaken(holder)) == (named or "Home Assistant")

@@ -58,7 +58,10 @@ class TellsMore(Protocol):
     """A unit that has more to say in diagnostics than its reading."""
 
     def diagnostics(self) -> dict[str, Any]:
-        """Return it, without what names a person, a car or a place."""
+        """Return it, without what names a person, a car or a place.
+
+        What stands under a key such as `address` is taken out by who shows it.
+        """
 
 
 @runtime_checkable

@@ -1,7 +1,9 @@
 """Which nodes there are, who they are, and where one of them went."""
 
 import asyncio
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from pyhems import REGISTRY
@@ -24,6 +26,8 @@ INSTANCES_ANNOUNCED: Final = 0xD5
 INSTANCES: Final = 0xD6
 _PROFILE_CLASS: Final = class_code(NODE_PROFILE)
 _IDENTIFICATION_BYTES: Final = 17
+# More batteries and meters than this no node of a house has.
+_MOST_OBJECTS: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,17 +91,20 @@ def announced_instances(message: Message) -> tuple[int, ...] | None:
 
 
 async def async_describe(
-    lan: Lan, address: str, instances: tuple[int, ...] | None = None
+    lan: Lan, address: str, instances: Iterable[int] | None = None
 ) -> list[FoundDevice]:
     """Return the batteries and meters of a node; raise NoAnswer."""
     async with lan.async_link(address) as link:
         if instances is None:
             told = await link.get(NODE_PROFILE, (INSTANCES,))
             instances = decode_instances(told.get(INSTANCES, b""))
-        return [
-            await _describe_object(link, eoj)
-            for eoj in instances
+        known = (
+            eoj
+            for eoj in dict.fromkeys(instances)
             if class_code(eoj) in BATTERIES or class_code(eoj) in METER_POWER
+        )
+        return [
+            await _describe_object(link, eoj) for eoj in islice(known, _MOST_OBJECTS)
         ]
 
 
@@ -122,17 +129,22 @@ async def async_node_name(link: Link, eoj: int) -> str:
     return link.address
 
 
-async def async_find(lan: Lan, node: str, eoj: int, last: str) -> str:
+async def async_find(
+    lan: Lan, node: str, eoj: int, hints: Collection[str], *, call: bool = True
+) -> str:
     """Return where a node is now; raise NoAnswer.
 
-    It is looked for at its last address and by a call to all at the same time.
+    It is looked for at all hinted addresses and, unless told not to, by a call to all,
+    at the same time. Who answers there is asked for its name, and only for that.
     """
-    if node == last:
-        return last
+    if node in hints:
+        # Its address is its name.
+        return node
     tasks = {
-        asyncio.ensure_future(_async_at(lan, node, eoj, last)),
-        asyncio.ensure_future(_async_elsewhere(lan, node, eoj, last)),
+        asyncio.ensure_future(_async_at(lan, node, eoj, address)) for address in hints
     }
+    if call:
+        tasks.add(asyncio.ensure_future(_async_elsewhere(lan, node, eoj, hints)))
     try:
         while tasks:
             done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -155,9 +167,11 @@ async def _async_at(lan: Lan, node: str, eoj: int, address: str) -> str | None:
         return None
 
 
-async def _async_elsewhere(lan: Lan, node: str, eoj: int, last: str) -> str | None:
+async def _async_elsewhere(
+    lan: Lan, node: str, eoj: int, hints: Collection[str]
+) -> str | None:
     for address, instances in (await async_search(lan)).items():
-        if address != last and eoj in instances:
+        if address not in hints and eoj in instances:
             if await _async_at(lan, node, eoj, address) is not None:
                 return address
     return None

@@ -17,15 +17,16 @@ from .classes import BATTERIES, METER_INTERCONNECTION, OPERATION, Connection
 from .conduct import Conduct
 from .control import Commander
 from .device import MAKER, PRODUCT, SERIAL, DeviceObject
-from .discovery import INSTANCES, INSTANCES_ANNOUNCED, async_find, maker_name
+from .discovery import INSTANCES, INSTANCES_ANNOUNCED, maker_name
 from .endpoint import EndpointError, PortTaken
 from .frames import NODE_PROFILE, class_code, decode_instances
 from .house import House, MeterChoice, own_meters
-from .hub import Hub, Lan, async_get_hub, other_integrations
-from .journal import frame_log, property_table
+from .hub import Hub, Lan, async_get_hub, program_name
+from .journal import Journal
 from .learning import Learner
 from .link import Link, NoAnswer
 from .station import Station
+from .whereabouts import Whereabouts
 
 CONF_LOCAL_ADDRESS: Final = "local_address"
 CONF_ADDRESS: Final = "address"
@@ -54,7 +55,9 @@ class EchonetLiteUnit:
         self._hass = hass
         self._context = context
         self._hub = hub
-        self._address: str = data[CONF_ADDRESS]
+        self._whereabouts = Whereabouts(hass, context.subentry_id)
+        # As it was told in the set-up; the node may be elsewhere by now.
+        self._told_address: str = data[CONF_ADDRESS]
         self._node: str = data[CONF_NODE]
         self._eoj: int = data[CONF_EOJ]
         self.has_vehicle = BATTERIES[class_code(self._eoj)].vehicle is not None
@@ -69,6 +72,7 @@ class EchonetLiteUnit:
         # What is learnt outlives a lost connection.
         self._conduct = Conduct()
         self._learner = Learner()
+        self._journal = Journal()
         self._woken_s: float | None = None
         self._listeners: list[Callable[[Reading], None]] = []
         self._stops: list[CALLBACK_TYPE] = []
@@ -93,7 +97,7 @@ class EchonetLiteUnit:
             raise UnitUnreachable(str(err)) from err
         except NoAnswer as err:
             await self._drop()
-            raise UnitUnreachable(f"no answer from {self._address}") from err
+            raise UnitUnreachable(f"no answer from {self._where}") from err
         except BaseException:
             await self._drop()
             raise
@@ -119,7 +123,7 @@ class EchonetLiteUnit:
         try:
             await station.refresh()
         except NoAnswer as err:
-            raise UnitUnreachable(f"no answer from {self._address}") from err
+            raise UnitUnreachable(f"no answer from {self._where}") from err
         self._read_s = asyncio.get_running_loop().time()
         return self._take(station)
 
@@ -160,30 +164,49 @@ class EchonetLiteUnit:
         """Return the key of the car at the plug, None where that is not known."""
         return self._station.vehicle if self._station is not None else None
 
+    @property
+    def _where(self) -> str:
+        """Return where the node is, or was last."""
+        if self._link is not None:
+            return self._link.address
+        return self._whereabouts.last(self._node, self._told_address)
+
     def diagnostics(self) -> dict[str, Any]:
         """Return what helps to understand a model that nobody has tried."""
-        station, lan = self._station, self._lan
-        if station is None or lan is None or self._link is None:
-            return {"connected": False}
-        now_s = asyncio.get_running_loop().time()
-        objects = [station.device, *station.siblings]
-        objects += [meter.device for meter in station.house.meters]
-        addresses = [self._link.address]
-        addresses += [meter.device.link.address for meter in station.house.meters]
+        self._keep()
+        link = self._link
         return {
-            "connected": True,
-            "latency_s": self._link.latency_s,
+            "connected": self._station is not None,
+            CONF_ADDRESS: self._where,
+            "latency_s": link.latency_s if link is not None else None,
             "learnt_discharge": self._learner.meaning,
             "learnt_dead_time_s": self._learner.dead_time_s,
-            "objects": [property_table(device, self._link) for device in objects],
-            "frames": frame_log(lan.endpoint.log, addresses, now_s),
+            **self._journal.report(asyncio.get_running_loop().time()),
         }
+
+    def _keep(self) -> None:
+        """Keep what the connection has seen: who reports a fault may have lost it."""
+        if self._lan is None:
+            return
+        station = self._station
+        objects: list[DeviceObject] = []
+        if station is not None:
+            objects = [station.device, *station.siblings]
+            objects += [meter.device for meter in station.house.meters]
+        self._journal.keep(
+            objects,
+            self._lan.endpoint.log,
+            [self._where, *(device.link.address for device in objects)],
+        )
 
     async def _connect(self) -> UnitInfo:
         lan = self._lan = await self._hub.async_acquire(self._local_address)
         self._clear_port_issue()
-        self._address = await async_find(lan, self._node, self._eoj, self._address)
-        link = self._link = lan.acquire_link(self._address)
+        await self._whereabouts.async_load()
+        address = await self._whereabouts.async_find(
+            lan, self._node, self._eoj, self._told_address
+        )
+        link = self._link = lan.acquire_link(address)
         link.forget()
         device = DeviceObject(link, self._eoj)
         await device.load_maps()
@@ -199,7 +222,7 @@ class EchonetLiteUnit:
                     siblings.append(sibling)
         stored = self._context.data.get(CONF_METERS)
         choices = (
-            own_meters(self._address, self._node, instances)
+            own_meters(address, self._node, instances)
             if stored is None
             else [MeterChoice.from_data(meter) for meter in stored]
         )
@@ -207,7 +230,7 @@ class EchonetLiteUnit:
         station = self._station = Station(
             device,
             siblings,
-            House(lan, choices, self._node, link),
+            House(lan, choices, self._node, link, self._whereabouts),
             pace=lan.pace,
             conduct=self._conduct,
             learner=self._learner,
@@ -232,6 +255,7 @@ class EchonetLiteUnit:
 
     async def _drop(self) -> None:
         """Let go of everything; a later `connect` begins anew."""
+        self._keep()
         while self._stops:
             self._stops.pop()()
         for task in self._tasks:
@@ -270,7 +294,7 @@ class EchonetLiteUnit:
         try:
             outcome = await command(commander)
         except NoAnswer as err:
-            raise UnitUnreachable(f"no answer from {self._address}") from err
+            raise UnitUnreachable(f"no answer from {self._where}") from err
         finally:
             # The next attempt is not made to wait for a reading.
             now_s = asyncio.get_running_loop().time()
@@ -399,7 +423,6 @@ class EchonetLiteUnit:
 
     @callback
     def _raise_port_issue(self, err: PortTaken) -> None:
-        others = other_integrations(self._hass.config.components)
         ir.async_create_issue(
             self._hass,
             DOMAIN,
@@ -409,7 +432,7 @@ class EchonetLiteUnit:
             translation_key=ISSUE_PORT,
             translation_placeholders={
                 "unit": self._context.name,
-                "program": others or err.program or "?",
+                "program": program_name(self._hass, err),
             },
         )
 

@@ -16,13 +16,15 @@ from homeassistant.core import callback
 from pyhems import EchonetLiteProtocol
 
 from ...const import LOGGER
-from .frames import CONTROLLER, FrameError, Message, Service, decode, encode
+from .allowance import Allowance
+from .frames import FrameError, Message, Service, decode, encode
+from .own_node import OwnNode
 from .ports import GROUP, PORT, Holder, conflict, holders
 
 # Linux hands out multicast of every group that anybody on the machine has joined,
 # unless told otherwise; Python has no name for the option.
 _IP_MULTICAST_ALL: Final = 49
-_LOG_LINES: Final = 1000
+LOG_LINES: Final = 1000
 
 type FrameListener = Callable[[str, Message], None]
 
@@ -44,9 +46,11 @@ class EndpointError(Exception):
 class PortTaken(EndpointError):
     """Another program listens there and would take our answers, or lose its own."""
 
-    def __init__(self, program: str | None) -> None:
-        super().__init__(f"port {PORT} is taken by {program or 'another program'}")
-        self.program = program
+    def __init__(self, holder: Holder | None) -> None:
+        # None: this machine does not tell.
+        self.program = holder.program if holder is not None else None
+        self.own_process = holder is not None and holder.own_process
+        super().__init__(f"port {PORT} is taken by {self.program or 'another program'}")
 
 
 class _Protocol(EchonetLiteProtocol):
@@ -58,18 +62,20 @@ class _Protocol(EchonetLiteProtocol):
 
 
 class Endpoint:
-    """Sends and hears frames at one local address."""
+    """Sends and hears frames at one local address, and answers for our own node."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, node: OwnNode) -> None:
         self.address = address
-        self.log: deque[FrameNote] = deque(maxlen=_LOG_LINES)
+        self.log: deque[FrameNote] = deque(maxlen=LOG_LINES)
         self._listeners: list[FrameListener] = []
         self._protocols: list[_Protocol] = []
         self._sockets: list[socket.socket] = []
         self._tid = random.randrange(0x10000)
+        self._node = node
+        self._allowance = Allowance()
 
     async def open(self, *, dedicated: bool) -> None:
-        """Bind; raise EndpointError."""
+        """Bind, and tell the network that we are there; raise EndpointError."""
         sock = await self._unicast_socket(dedicated=dedicated)
         self._protocols.append(await self._protocol(sock))
         try:
@@ -83,6 +89,7 @@ class Endpoint:
             )
         else:
             self._protocols.append(await self._protocol(group))
+        self.send_group(self._node.announcement())
 
     def close(self) -> None:
         """Close the sockets."""
@@ -142,11 +149,11 @@ class Endpoint:
         known = await loop.run_in_executor(None, holders)
         taken = conflict(known, self.address, dedicated=dedicated)
         if taken is not None:
-            raise PortTaken(_program(taken))
+            raise PortTaken(taken)
         try:
             return _bound_socket(self.address, share=True)
         except OSError as err:
-            raise PortTaken(_program(next(iter(known or ()), None))) from err
+            raise PortTaken(next(iter(known or ()), None)) from err
 
     def _received(self, data: bytes, sender: tuple[str, int]) -> None:
         address = sender[0]
@@ -157,25 +164,30 @@ class Endpoint:
             LOGGER.debug("Not a frame from %s: %s", address, err)
             return
         self._note("in", address, data)
-        if message.service is Service.INFC:
-            # It asks to be confirmed.
-            self.send(
-                address,
-                Message(
-                    tid=message.tid,
-                    source=CONTROLLER,
-                    target=message.source,
-                    service=Service.INFC_RES,
-                    properties=tuple((epc, b"") for epc, _ in message.properties),
-                ),
-            )
-        # Nobody may set or ask anything of us: other requests are let pass unheard.
+        self._answer(address, message)
         for listener in list(self._listeners):
             try:
                 listener(address, message)
             except Exception:  # noqa: BLE001
                 # Whatever a frame does to one listener, the others hear it.
                 LOGGER.exception("A frame from %s could not be used", address)
+
+    def _answer(self, address: str, message: Message) -> None:
+        """Answer what is asked of our own node, as often as is good for anybody."""
+        if address == self.address:
+            # What we send to all comes back to us.
+            return
+        answer = self._node.answer(message)
+        if answer is None:
+            return
+        now_s = asyncio.get_running_loop().time()
+        if not self._allowance.take(address, now_s):
+            return
+        if answer.service is not Service.INF:
+            self.send(address, answer)
+        elif self._allowance.take(GROUP, now_s):
+            # What somebody asks to be announced is told to all.
+            self.send_group(answer)
 
     def _note(self, direction: str, address: str, data: bytes) -> None:
         self.log.append(
@@ -186,12 +198,6 @@ class Endpoint:
                 data=data,
             )
         )
-
-
-def _program(holder: Holder | None) -> str | None:
-    if holder is None:
-        return None
-    return "Home Assistant" if holder.own_process else holder.program
 
 
 def _bound_socket(address: str, *, share: bool = False) -> socket.socket:

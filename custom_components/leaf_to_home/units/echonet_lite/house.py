@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ...const import LOGGER
 from .classes import (
     CODE_BOARD,
     CODE_METER,
@@ -14,10 +13,10 @@ from .classes import (
     METER_POWER,
 )
 from .device import DeviceObject
-from .discovery import async_find
 from .frames import class_code
 from .hub import Lan
 from .link import Link, NoAnswer
+from .whereabouts import Whereabouts
 
 ROLE_GRID = "grid"
 ROLE_SOLAR = "solar"
@@ -60,15 +59,24 @@ def own_meters(address: str, node: str, instances: Iterable[int]) -> list[MeterC
 class Meter:
     """One measurement of the house."""
 
-    def __init__(self, lan: Lan, choice: MeterChoice, station: Link | None) -> None:
+    def __init__(
+        self,
+        lan: Lan,
+        choice: MeterChoice,
+        station: Link | None,
+        whereabouts: Whereabouts,
+    ) -> None:
         self.choice = choice
         # On the station's own node the two share the link, and its fate.
         self.with_station = station is not None
         self._lan = lan
-        self._link = station or lan.acquire_link(choice.address)
+        self._whereabouts = whereabouts
+        self._link = station or lan.acquire_link(
+            whereabouts.last(choice.node, choice.address)
+        )
         self._device = DeviceObject(self._link, choice.eoj, brief=self.with_station)
         self._known = False
-        self._sought_s: float | None = None
+        self._called_s: float | None = None
         self._silent_until_s = 0.0
 
     @property
@@ -92,16 +100,13 @@ class Meter:
             epcs.append(METER_INTERCONNECTION[code])
         try:
             if not self._known:
-                await self._device.load_maps()
-                self._known = True
+                await self._reach()
             await self._device.refresh(epcs)
         except NoAnswer:
             self._known = False
             if self.with_station:
                 # The station has to be asked meanwhile.
                 self._silent_until_s = now_s + self._lan.pace.silent_s
-            else:
-                await self._seek()
 
     def power_w(self, now_s: float, max_age_s: float) -> float | None:
         """Return the power, positive importing or producing, None where it is old."""
@@ -112,24 +117,26 @@ class Meter:
             return None
         return 0.0 - value if self.choice.inverted else value
 
-    async def _seek(self) -> None:
-        """Look for a meter of another node at another address."""
+    async def _reach(self) -> None:
+        """Make sure that this is the meter that was chosen; raise NoAnswer."""
+        if not self.with_station:
+            await self._find()
+        await self._device.load_maps()
+        self._known = True
+
+    async def _find(self) -> None:
+        """Find the node, which may have another address; raise NoAnswer."""
         now_s = asyncio.get_running_loop().time()
-        if (
-            self._sought_s is not None
-            and now_s - self._sought_s < self._lan.pace.seek_s
-        ):
-            return
-        self._sought_s = now_s
+        call = self._called_s is None or (
+            now_s - self._called_s >= self._lan.pace.seek_s
+        )
+        if call:
+            self._called_s = now_s
         choice = self.choice
-        try:
-            address = await async_find(
-                self._lan, choice.node, choice.eoj, self._link.address
-            )
-        except NoAnswer:
-            return
+        address = await self._whereabouts.async_find(
+            self._lan, choice.node, choice.eoj, choice.address, call=call
+        )
         if address != self._link.address:
-            LOGGER.info("Meter %06X is at %s now", choice.eoj, address)
             self._lan.release_link(self._link)
             self._link = self._lan.acquire_link(address)
             self._device = DeviceObject(self._link, choice.eoj)
@@ -139,10 +146,15 @@ class House:
     """The meters of one house."""
 
     def __init__(
-        self, lan: Lan, choices: Iterable[MeterChoice], node: str, link: Link
+        self,
+        lan: Lan,
+        choices: Iterable[MeterChoice],
+        node: str,
+        link: Link,
+        whereabouts: Whereabouts,
     ) -> None:
         self.meters = [
-            Meter(lan, choice, link if choice.node == node else None)
+            Meter(lan, choice, link if choice.node == node else None, whereabouts)
             for choice in choices
         ]
         self._pace = lan.pace

@@ -1,17 +1,21 @@
 """One socket per network, shared by every unit, every home and the flow."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from homeassistant.components import network
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import instance_id
 from homeassistant.util.hass_dict import HassKey
 
 from ...const import DOMAIN
-from .endpoint import Endpoint
+from .endpoint import Endpoint, PortTaken
+from .frames import Message
 from .link import Link
+from .own_node import OwnNode, identification
 from .pace import PACE, Pace
 from .ports import GROUP
 
@@ -19,6 +23,9 @@ HUB: HassKey[Hub] = HassKey(f"{DOMAIN}_echonet_lite")
 
 # Integrations that are known to listen on the port; they sit in this very process.
 _OTHERS: Final = ("echonetlite", "echonet_lite", "hems_echonet_lite", "hems")
+
+# The network's local address, the sender's address, and what it says.
+type NetworkListener = Callable[[str, str, Message], None]
 
 
 class Lan:
@@ -52,6 +59,10 @@ class Lan:
             del self._links[link.address]
             link.close()
 
+    def speaks_to(self, address: str) -> bool:
+        """Return whether somebody has a link to a node."""
+        return address in self._links
+
     @asynccontextmanager
     async def async_link(self, address: str) -> AsyncGenerator[Link]:
         """Use a link for a while."""
@@ -77,6 +88,30 @@ class Hub:
         self.pace = pace
         self._lans: dict[str, Lan] = {}
         self._lock = asyncio.Lock()
+        self._listeners: list[NetworkListener] = []
+
+    @callback
+    def listen(self, listener: NetworkListener) -> CALLBACK_TYPE:
+        """Call back with what is said on the networks that are in use anyway."""
+        self._listeners.append(listener)
+
+        @callback
+        def stop() -> None:
+            self._listeners.remove(listener)
+
+        return stop
+
+    @callback
+    def speaks_to(self, local_address: str, address: str) -> bool:
+        """Return whether somebody has a link to a node of a network."""
+        lan = self._lans.get(local_address)
+        return lan is not None and lan.speaks_to(address)
+
+    async def async_local_address(self, address: str | None) -> str:
+        """Return a local address; None is Home Assistant's own."""
+        if address is not None:
+            return address
+        return await network.async_get_source_ip(self._hass, GROUP)
 
     async def async_acquire(self, address: str | None) -> Lan:
         """Return the network at a local address; None is Home Assistant's own.
@@ -85,11 +120,12 @@ class Hub:
         """
         async with self._lock:
             addresses = await self.async_addresses()
-            if address is None:
-                address = await network.async_get_source_ip(self._hass, GROUP)
+            address = await self.async_local_address(address)
             lan = self._lans.get(address)
             if lan is None:
-                endpoint = Endpoint(address)
+                number = identification(await instance_id.async_get(self._hass))
+                endpoint = Endpoint(address, OwnNode(number))
+                endpoint.listen(partial(self._heard, address))
                 try:
                     await endpoint.open(dedicated=address not in _first(addresses))
                 except BaseException:
@@ -117,6 +153,11 @@ class Hub:
         finally:
             self.async_release(lan)
 
+    @callback
+    def _heard(self, local_address: str, address: str, message: Message) -> None:
+        for listener in list(self._listeners):
+            listener(local_address, address, message)
+
     async def async_addresses(self) -> list[tuple[str, str]]:
         """Return name and address of the interfaces that can be used."""
         return [
@@ -134,9 +175,16 @@ def async_get_hub(hass: HomeAssistant) -> Hub:
     return hass.data[HUB]
 
 
-def other_integrations(loaded: Iterable[str]) -> str | None:
-    """Return which other integrations of Home Assistant listen on the port."""
-    return ", ".join(name for name in _OTHERS if name in set(loaded)) or None
+def program_name(hass: HomeAssistant, err: PortTaken) -> str:
+    """Return who has the port, as far as that can be known.
+
+    In our own process it is another integration. Where the machine does not tell, an
+    integration that is known to use the port is the likeliest.
+    """
+    if err.program is not None and not err.own_process:
+        return err.program
+    others = [name for name in _OTHERS if name in hass.config.components]
+    return ", ".join(others) or err.program or "?"
 
 
 def _first(addresses: list[tuple[str, str]]) -> set[str]:

@@ -1,12 +1,13 @@
 """What a report of an owner needs: maps, values and the frames of the last minutes."""
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
 from .device import IDENTIFICATION, SERIAL, DeviceObject
-from .endpoint import FrameNote
+from .endpoint import LOG_LINES, FrameNote
 from .frames import FrameError, class_code, decode
-from .link import Link
+from .ports import GROUP
 
 LOG_S: Final = 300.0
 REDACTED: Final = "**"
@@ -24,7 +25,46 @@ def private(code: int, epc: int) -> bool:
     return epc in _PRIVATE[0] or epc in _PRIVATE.get(code, ())
 
 
-def property_table(device: DeviceObject, link: Link) -> dict[str, Any]:
+class Journal:
+    """What a unit has seen of its nodes, also in connections that are lost by now."""
+
+    def __init__(self) -> None:
+        self._objects: list[dict[str, Any]] = []
+        self._notes: deque[FrameNote] = deque(maxlen=LOG_LINES)
+        # By address. A report names no address.
+        self._names: dict[str, str] = {GROUP: "all"}
+
+    def keep(
+        self,
+        objects: Iterable[DeviceObject],
+        notes: Iterable[FrameNote],
+        addresses: Iterable[str],
+    ) -> None:
+        """Keep what is new since the last time."""
+        self._objects = [property_table(device) for device in objects] or self._objects
+        for address in addresses:
+            self._names.setdefault(address, f"node {len(self._names)}")
+        kept_s = self._notes[-1].time_s if self._notes else 0.0
+        self._notes += (
+            note
+            for note in list(notes)
+            if note.time_s > kept_s and note.address in self._names
+        )
+
+    def report(self, now_s: float) -> dict[str, Any]:
+        """Return maps, values, and the frames of the last minutes."""
+        return {
+            "objects": self._objects,
+            "frames": [
+                f"-{now_s - note.time_s:.2f} {note.direction} "
+                f"{self._names[note.address]} {_frame(note.data)}"
+                for note in self._notes
+                if now_s - note.time_s <= LOG_S
+            ],
+        }
+
+
+def property_table(device: DeviceObject) -> dict[str, Any]:
     """Return the maps and values of an object."""
     return {
         "eoj": f"{device.eoj:06X}",
@@ -32,27 +72,12 @@ def property_table(device: DeviceObject, link: Link) -> dict[str, Any]:
         "get": _listed(device.get_map),
         "set": _listed(device.set_map),
         "inf": _listed(device.inf_map),
-        "at_once": link.most(device.eoj),
+        "at_once": device.link.most(device.eoj),
         "values": {
             f"{epc:02X}": REDACTED if private(device.code, epc) else edt.hex()
             for epc, edt in sorted(device.values().items())
         },
     }
-
-
-def frame_log(
-    notes: Iterable[FrameNote], addresses: Iterable[str], now_s: float
-) -> list[str]:
-    """Return the frames to and from some nodes, as seconds ago, direction and bytes."""
-    names: dict[str, str] = {}
-    for address in addresses:
-        names.setdefault(address, f"node {len(names) + 1}")
-    return [
-        f"-{now_s - note.time_s:.2f} {note.direction} {name} {_frame(note.data)}"
-        for note in notes
-        if now_s - note.time_s <= LOG_S
-        if (name := names.get(note.address)) is not None
-    ]
 
 
 def _listed(epcs: frozenset[int] | None) -> str | None:

@@ -34,7 +34,11 @@ def holders() -> list[Holder] | None:
         found |= _sockets(_PROC / "net" / "udp6")
     programs = _programs(set(found)) if found else {}
     return [
-        Holder(address=address, program=program, own_process=own)
+        Holder(
+            address=address,
+            program="Home Assistant" if own else program,
+            own_process=own,
+        )
         for inode, address in found.items()
         for program, own in [programs.get(inode, (None, False))]
         if address != GROUP

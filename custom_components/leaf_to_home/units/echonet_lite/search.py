@@ -1,6 +1,8 @@
 """What the form and the discovery show of a network."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from homeassistant.core import HomeAssistant
@@ -10,7 +12,7 @@ from .device import DeviceObject
 from .discovery import FoundDevice, async_describe, async_search, class_name, maker_name
 from .endpoint import EndpointError, PortTaken
 from .house import ROLE_GRID, ROLE_SOLAR
-from .hub import Lan, async_get_hub, other_integrations
+from .hub import Lan, async_get_hub, program_name
 from .link import NoAnswer
 from .station import vehicle_key
 
@@ -66,28 +68,33 @@ async def async_look(
 
     Raise SearchError.
     """
-    try:
-        async with async_get_hub(hass).async_use(local_address) as lan:
-            devices = await _async_devices(lan, host)
-            language = hass.config.language
-            batteries = [
-                Battery(device=device, label=_label(device, language))
-                for device in devices
-                if device.code in BATTERIES
-            ]
-            if not batteries:
-                raise SearchError("nothing_found" if host is None else "no_battery")
-            meters = [
-                await _async_meter(lan, device, language)
-                for device in devices
-                if device.code in METER_POWER
-            ]
-    except PortTaken as err:
-        others = other_integrations(hass.config.components)
-        raise SearchError("port_taken", program=others or err.program or "?") from err
-    except EndpointError as err:
-        raise SearchError("not_an_address_here") from err
+    async with _async_network(hass, local_address) as lan:
+        devices = await _async_devices(lan, host)
+        language = hass.config.language
+        batteries = _batteries(devices, language)
+        if not batteries:
+            raise SearchError("nothing_found" if host is None else "no_battery")
+        meters = [
+            await _async_meter(lan, device, language)
+            for device in devices
+            if device.code in METER_POWER
+        ]
     return Found(batteries=batteries, meters=meters)
+
+
+async def async_look_at(
+    hass: HomeAssistant, local_address: str, host: str, instances: Iterable[int]
+) -> list[Battery]:
+    """Ask one node, and nobody else, for objects that it says to have.
+
+    Raise SearchError.
+    """
+    async with _async_network(hass, local_address) as lan:
+        try:
+            devices = await async_describe(lan, host, instances)
+        except NoAnswer as err:
+            raise SearchError("no_answer") from err
+    return _batteries(devices, hass.config.language)
 
 
 async def async_vehicle(
@@ -106,6 +113,20 @@ async def async_vehicle(
     except EndpointError, NoAnswer:
         return None
     return vehicle_key(told.get(profile.vehicle))
+
+
+@asynccontextmanager
+async def _async_network(
+    hass: HomeAssistant, local_address: str | None
+) -> AsyncGenerator[Lan]:
+    """Use a network; raise SearchError where that cannot be."""
+    try:
+        async with async_get_hub(hass).async_use(local_address) as lan:
+            yield lan
+    except PortTaken as err:
+        raise SearchError("port_taken", program=program_name(hass, err)) from err
+    except EndpointError as err:
+        raise SearchError("not_an_address_here") from err
 
 
 async def _async_devices(lan: Lan, host: str | None) -> list[FoundDevice]:
@@ -165,6 +186,14 @@ async def _async_meter(lan: Lan, device: FoundDevice, language: str) -> HouseMet
         role=ROLE_SOLAR if device.code == CODE_SOLAR else ROLE_GRID,
         trusted=device.code != CODE_PCS,
     )
+
+
+def _batteries(devices: list[FoundDevice], language: str) -> list[Battery]:
+    return [
+        Battery(device=device, label=_label(device, language))
+        for device in devices
+        if device.code in BATTERIES
+    ]
 
 
 def _label(device: FoundDevice, language: str) -> str:

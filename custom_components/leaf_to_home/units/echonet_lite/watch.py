@@ -1,6 +1,7 @@
 """Offers batteries that appear on the network, once there is a home for them."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,22 +12,37 @@ from homeassistant.helpers.event import async_call_later, async_track_time_inter
 from homeassistant.util.hass_dict import HassKey
 
 from ...const import DOMAIN, LOGGER
-from .search import SearchError, async_look
+from .classes import BATTERIES
+from .discovery import announced_instances
+from .frames import Message, Service, class_code
+from .hub import async_get_hub
+from .search import Battery, SearchError, async_look, async_look_at
 
 # Everything else starts first.
 FIRST_S: Final = 60.0
 EVERY: Final = timedelta(hours=1)
 
+# A node that starts may say so several times before it answers anything.
+SETTLE_S: Final = 5.0
+# Anybody can claim to be new: so many nodes are asked in this time, and each once, s.
+NEWCOMERS: Final = 8
+AGAIN_S: Final = 300.0
+
 WATCHES: HassKey[dict[str | None, _Watch]] = HassKey(f"{DOMAIN}_echonet_lite_watch")
 
 
 class _Watch:
-    """Searches one network now and then, for all homes."""
+    """Searches one network now and then, and hears who is new, for all homes."""
 
     def __init__(self, hass: HomeAssistant, local_address: str | None) -> None:
         self.users = 0
         self._hass = hass
+        self._hub = async_get_hub(hass)
         self._local_address = local_address
+        # Newcomers that wait to be asked: our address, theirs, and what they have.
+        self._newcomers: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._asked_s: dict[str, float] = {}
+        self._task: asyncio.Task[None] | None = None
         self._stops: list[CALLBACK_TYPE] = [
             async_call_later(
                 hass, FIRST_S, HassJob(self._async_search, cancel_on_shutdown=True)
@@ -34,13 +50,16 @@ class _Watch:
             async_track_time_interval(
                 hass, self._async_search, EVERY, cancel_on_shutdown=True
             ),
+            self._hub.listen(self._heard),
         ]
 
     @callback
     def stop(self) -> None:
-        """Search no more."""
+        """Search and listen no more."""
         while self._stops:
             self._stops.pop()()
+        if self._task is not None:
+            self._task.cancel()
 
     async def _async_search(self, _now: datetime) -> None:
         try:
@@ -49,8 +68,66 @@ class _Watch:
             # Nobody asked for it, so nobody is told.
             LOGGER.debug("No ECHONET Lite search: %s", err)
             return
+        self._offer(found.batteries)
+
+    @callback
+    def _heard(self, local_address: str, address: str, message: Message) -> None:
+        """Note a node that is new and says that it has a battery.
+
+        Nodes say so when they start. Who is spoken to anyway is not new.
+        """
+        if message.service not in (Service.INF, Service.INFC):
+            return
+        batteries = tuple(
+            eoj
+            for eoj in announced_instances(message) or ()
+            if class_code(eoj) in BATTERIES
+        )
+        if not batteries or self._hub.speaks_to(local_address, address):
+            return
+        now_s = self._hass.loop.time()
+        self._asked_s = {
+            known: asked_s
+            for known, asked_s in self._asked_s.items()
+            if now_s - asked_s < AGAIN_S
+        }
+        if address in self._asked_s or len(self._asked_s) >= NEWCOMERS:
+            return
+        self._asked_s[address] = now_s
+        self._newcomers[local_address, address] = batteries
+        if self._task is None or self._task.done():
+            self._task = self._hass.async_create_background_task(
+                self._async_ask_newcomers(), "ECHONET Lite newcomers"
+            )
+
+    async def _async_ask_newcomers(self) -> None:
+        while self._newcomers:
+            await asyncio.sleep(SETTLE_S)
+            newcomers, self._newcomers = self._newcomers, {}
+            own = await self._hub.async_local_address(self._local_address)
+            await asyncio.gather(
+                *(
+                    self._async_ask(local_address, address, batteries)
+                    for (local_address, address), batteries in newcomers.items()
+                    if local_address == own
+                )
+            )
+
+    async def _async_ask(
+        self, local_address: str, address: str, batteries: tuple[int, ...]
+    ) -> None:
+        try:
+            found = await async_look_at(self._hass, local_address, address, batteries)
+        except SearchError as err:
+            LOGGER.debug("Nothing is known of the new node at %s: %s", address, err)
+            return
+        self._offer(found)
+
+    @callback
+    def _offer(self, batteries: Iterable[Battery]) -> None:
+        """Offer what no home has; who was asked to ignore it does so by itself."""
         known = set(_known(self._hass))
-        for battery in found.batteries:
+        for battery in batteries:
             device = battery.device
             if device.unique_id in known:
                 continue
