@@ -49,6 +49,7 @@ from .stations import (
     conditioner,
     solar,
 )
+from .test_driver import until
 
 BATTERY_FORM: dict[str, Any] = {
     "name": "LEAF",
@@ -295,6 +296,41 @@ async def test_reconfigure(
     (unit,) = home.subentries.values()
     assert unit.data["meters"] == []
     assert unit.data["vehicles"] == [{"key": car_key} for car_key in cars]
+
+
+async def test_reconfigure_a_station_that_has_moved(
+    hass: HomeAssistant, home: MockConfigEntry, local: str, make_node: MakeNode
+) -> None:
+    """Where it was set up another one sits by now, which is not proposed."""
+    node = await make_node(charger(Car()), board())
+    walk = await add(hass, home)
+    await walk.submit(local_address=local)
+    await walk.submit(
+        device=unique_id(node, CHARGER),
+        meters=[unique_id(node, BOARD)],
+        inverted=False,
+    )
+    await walk.submit(**walk.suggested())
+    await walk.submit(**BATTERY_FORM)
+    await setup(hass, home)
+    told = node.address
+    await node.move(loopback())
+    (unit,) = home.runtime_data.home.units.values()
+    await until(lambda: unit.unit.diagnostics()["address"] == node.address, 10.0)
+    await make_node(charger(Car()), address=told, serial=99)
+
+    walk = await change(hass, home)
+    assert walk.suggested() == {"host": node.address, "local_address": local}
+    await walk.submit(**walk.suggested())
+    assert walk.suggested()["device"] == unique_id(node, CHARGER)
+    await walk.submit(**walk.suggested())
+    await walk.submit(**walk.suggested())
+    del (form := dict(BATTERY_FORM))["reserve_percent"]
+    await walk.submit(**form)
+    await hass.async_block_till_done()
+    (subentry,) = home.subentries.values()
+    assert subentry.data["address"] == node.address
+    assert await hass.config_entries.async_unload(home.entry_id)
 
 
 async def test_names_in_japanese(

@@ -7,6 +7,9 @@ from typing import Any
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.leaf_to_home.diagnostics import (
+    async_get_config_entry_diagnostics,
+)
 from custom_components.leaf_to_home.engine.model import (
     Guard,
     HomeMode,
@@ -19,7 +22,7 @@ from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
 from tests.conftest import UNIT_ID, make_entry, setup, unit_data
 
 from .conftest import MakeNode
-from .emulator import Emulator, loopback
+from .emulator import NODE, Emulator, loopback
 from .stations import CHARGER, Car, board_of, charger, u32
 
 
@@ -179,6 +182,60 @@ async def test_grid_meter_dies_with_the_grid(
     await asyncio.sleep(0.5)
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert node.writes()[writes:] == []
+
+
+async def test_station_moves_and_home_assistant_restarts(
+    hass: HomeAssistant, hub: Hub, make_node: MakeNode
+) -> None:
+    """It is followed without a reload, and found again though another sits there."""
+    car = Car(soc_percent=60.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    home = await charging(hass, entry)
+    data = [subentry.data for subentry in entry.subentries.values()]
+    told = node.address
+    await node.move(loopback())
+    asked = len(node.requests)
+    runtime = home.units[UNIT_ID]
+    await until(lambda: not runtime.coordinator.last_update_success, 20.0)
+    await until(lambda: runtime.coordinator.last_update_success, 20.0)
+    assert len(node.requests) > asked
+    # Nothing was written to the entry, which would have reloaded the home.
+    assert entry.runtime_data.home is home
+    assert [subentry.data for subentry in entry.subentries.values()] == data
+    # Not even an error gives the new address away.
+    node.habits.silent = True
+    home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE, power_w=2000.0)
+    await until(
+        lambda: (
+            runtime.worker.outcome is not None
+            and runtime.worker.outcome.detail == f"no answer from {node.address}"
+        ),
+        20.0,
+    )
+    report = await async_get_config_entry_diagnostics(hass, entry)
+    assert "no answer from **REDACTED**" in str(report)
+    for address in (told, node.address):
+        assert address not in str(report)
+    node.habits.silent = False
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+    # No call reaches it any more, and its old address is another's.
+    await node.stop()
+    node.habits.hears_calls = False
+    await node.start()
+    other = await make_node(charger(Car(soc_percent=5.0)), address=told, serial=99)
+    writes = len(node.writes())
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    home = entry.runtime_data.home
+    runtime = home.units[UNIT_ID]
+    await until(lambda: len(node.writes()) > writes, 20.0)
+    reading = runtime.coordinator.data
+    assert reading is not None
+    assert reading.soc_percent == 60.0
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert {request.eoj for request in other.requests} <= {NODE, NODE - 1}
 
 
 async def test_two_homes_one_socket(

@@ -1,5 +1,6 @@
 """Finds a station on the network and asks which meters and cars belong to it."""
 
+from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
         if suggested is None:
             known = self._known_unit() or {}
             suggested = {
-                CONF_HOST: known.get(CONF_ADDRESS),
+                CONF_HOST: await self._async_last_address(module, known),
                 CONF_LOCAL_ADDRESS: known.get(CONF_LOCAL_ADDRESS),
             }
         return self.async_show_form(
@@ -205,6 +206,18 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
                 item.device.unique_id for item in found.meters if item.trusted
             ],
         }
+
+    async def _async_last_address(
+        self, module: Any, known: Mapping[str, Any]
+    ) -> str | None:
+        """Return where the unit that is changed was last, None for a new one."""
+        subentry_id = self._known_unit_id()
+        if subentry_id is None:
+            return None
+        address: str = await module.async_last_address(
+            self.hass, subentry_id, known["node"], known[CONF_ADDRESS]
+        )
+        return address
 
     def _cars(self) -> tuple[list[str], str | None]:
         """Return the known cars, and the one at the plug."""

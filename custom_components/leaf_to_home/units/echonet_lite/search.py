@@ -15,6 +15,7 @@ from .house import ROLE_GRID, ROLE_SOLAR
 from .hub import Lan, async_get_hub, program_name
 from .link import NoAnswer
 from .station import vehicle_key
+from .whereabouts import Whereabouts
 
 # Nodes of a large network are asked a few at a time.
 AT_ONCE = 8
@@ -95,6 +96,15 @@ async def async_look_at(
         except NoAnswer as err:
             raise SearchError("no_answer") from err
     return _batteries(devices, hass.config.language)
+
+
+async def async_last_address(
+    hass: HomeAssistant, subentry_id: str, node: str, told: str
+) -> str:
+    """Return where a unit's node was last, which may not be where it was set up."""
+    whereabouts = Whereabouts(hass, subentry_id)
+    await whereabouts.async_load()
+    return whereabouts.last(node, told)
 
 
 async def async_vehicle(

@@ -39,9 +39,9 @@ class _Watch:
         self._hass = hass
         self._hub = async_get_hub(hass)
         self._local_address = local_address
-        # Newcomers that wait to be asked: our address, theirs, and what they have.
+        # By our address and theirs: who waits to be asked for what, and who was.
         self._newcomers: dict[tuple[str, str], tuple[int, ...]] = {}
-        self._asked_s: dict[str, float] = {}
+        self._asked_s: dict[tuple[str, str], float] = {}
         self._task: asyncio.Task[None] | None = None
         self._stops: list[CALLBACK_TYPE] = [
             async_call_later(
@@ -91,10 +91,11 @@ class _Watch:
             for known, asked_s in self._asked_s.items()
             if now_s - asked_s < AGAIN_S
         }
-        if address in self._asked_s or len(self._asked_s) >= NEWCOMERS:
+        newcomer = (local_address, address)
+        if newcomer in self._asked_s or len(self._asked_s) >= NEWCOMERS:
             return
-        self._asked_s[address] = now_s
-        self._newcomers[local_address, address] = batteries
+        self._asked_s[newcomer] = now_s
+        self._newcomers[newcomer] = batteries
         if self._task is None or self._task.done():
             self._task = self._hass.async_create_background_task(
                 self._async_ask_newcomers(), "ECHONET Lite newcomers"

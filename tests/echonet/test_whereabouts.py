@@ -1,0 +1,271 @@
+"""Stations and meters that move, and Home Assistant that was away meanwhile."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import STORAGE_DIR
+import pytest
+
+from custom_components.leaf_to_home.const import DOMAIN
+from custom_components.leaf_to_home.store import async_remove_unit
+from custom_components.leaf_to_home.units.base import UnitUnreachable
+from custom_components.leaf_to_home.units.echonet_lite.driver import EchonetLiteUnit
+
+from .conftest import QUICK, MakeNode, MakeUnit
+from .emulator import NODE, Emulator, loopback
+from .stations import BOARD, CHARGER, Car, board, charger
+from .test_driver import setpoint
+from .test_house import chosen
+
+# As `make_unit` calls its unit.
+KEY = f"{DOMAIN}.echonet_lite.01JUNIT"
+
+
+async def move(node: Emulator, *, hears_calls: bool = True) -> str:
+    """Give the node another address in silence; return the old one."""
+    old = node.address
+    await node.stop()
+    node.address = loopback()
+    node.habits.hears_calls = hears_calls
+    await node.start()
+    return old
+
+
+async def deaf(node: Emulator) -> None:
+    """Put the node behind a router that keeps calls to all from it."""
+    await node.stop()
+    node.habits.hears_calls = False
+    await node.start()
+
+
+async def followed(unit: EchonetLiteUnit, node: Emulator) -> str:
+    """Let the node move and the unit find it; return the old address."""
+    await unit.connect()
+    old = await move(node)
+    with pytest.raises(UnitUnreachable):
+        await unit.read()
+    await unit.connect()
+    await unit.detach()
+    return old
+
+
+async def test_old_address_is_dead(make_node: MakeNode, make_unit: MakeUnit) -> None:
+    """It is not even called for: it is where it was last."""
+    node = await make_node(charger(Car()))
+    told = {"address": node.address}
+    await followed(make_unit(node), node)
+    await deaf(node)
+    again = make_unit(node, **told)
+    await again.connect()
+    assert (await again.read()).soc_percent == 55.0
+    assert again.diagnostics()["address"] == node.address
+
+
+async def test_old_address_is_taken(make_node: MakeNode, make_unit: MakeUnit) -> None:
+    """Who sits there now is asked for its name, and for nothing else."""
+    node = await make_node(charger(Car()))
+    told = {"address": node.address}
+    old = await followed(make_unit(node), node)
+    await deaf(node)
+    other = await make_node(charger(Car(soc_percent=1.0)), address=old, serial=99)
+    other.boot()
+    again = make_unit(node, **told)
+    await again.connect()
+    other.boot()
+    await asyncio.sleep(0.1)
+    assert (await again.read()).soc_percent == 55.0
+    await again.apply(setpoint(-3000.0))
+    assert node.writes() != []
+    assert {request.eoj for request in other.requests} <= {NODE, NODE - 1}
+    assert other.writes() == []
+
+
+async def test_moved_while_home_assistant_was_away(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Both hints are wrong, one is taken: it is called for, and found by its name."""
+    node = await make_node(charger(Car()))
+    told = {"address": node.address}
+    await followed(make_unit(node), node)
+    second = await move(node)
+    other = await make_node(charger(Car(soc_percent=1.0)), address=second, serial=99)
+    again = make_unit(node, **told)
+    await again.connect()
+    assert (await again.read()).soc_percent == 55.0
+    assert {request.eoj for request in other.requests} <= {NODE, NODE - 1}
+
+
+async def test_station_is_gone_and_another_sits_there(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    node = await make_node(charger(Car()))
+    unit = make_unit(node)
+    await node.stop()
+    other = await make_node(charger(Car()), address=node.address, serial=99)
+    with pytest.raises(UnitUnreachable):
+        await unit.connect()
+    assert {request.eoj for request in other.requests} <= {NODE, NODE - 1}
+
+
+async def test_moves_back(make_node: MakeNode, make_unit: MakeUnit) -> None:
+    """What was told in the set-up stays a hint, also where calls are not heard."""
+    node = await make_node(charger(Car()))
+    told = node.address
+    await followed(make_unit(node), node)
+    await node.stop()
+    node.address = told
+    await deaf(node)
+    again = make_unit(node)
+    await again.connect()
+    assert (await again.read()).soc_percent == 55.0
+
+
+async def test_told_another_address_since(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Who corrects the address by hand is believed, not what was found before."""
+    node = await make_node(charger(Car()))
+    await followed(make_unit(node), node)
+    found = await move(node, hears_calls=False)
+    other = await make_node(charger(Car()), address=found, serial=99)
+    again = make_unit(node)
+    await again.connect()
+    assert (await again.read()).soc_percent == 55.0
+    # It heard the call to all, but what was found belonged to what was told before.
+    assert {request.properties for request in other.requests} <= {((0xD6, b""),)}
+
+
+async def test_node_whose_address_is_its_name(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """It cannot be followed, so nobody else is taken for it either."""
+    thing = charger(Car())
+    for epc in (0x8A, 0x8D):
+        thing.impossible.add(epc)
+    node = await make_node(thing)
+    node.identification = None
+    unit = make_unit(node)
+    await unit.connect()
+    await unit.detach()
+    await move(node)
+    with pytest.raises(UnitUnreachable):
+        await unit.connect()
+
+
+async def test_meter_is_remembered_too(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """The one that took its address measures another house."""
+    meter = await make_node(board(800.0), serial=2)
+    node = await make_node(charger(Car()))
+    meters = [chosen(meter, BOARD)]
+    unit = make_unit(node, meters=meters)
+    await unit.connect()
+    old = await move(meter)
+    async with asyncio.timeout(20.0):
+        while (await unit.read()).grid_w is not None:
+            await asyncio.sleep(0.05)
+        while (await unit.read()).grid_w is None:
+            await asyncio.sleep(0.05)
+    await unit.detach()
+    await deaf(meter)
+    neighbour = await make_node(board(-5000.0), address=old, serial=77)
+    again = make_unit(node, meters=meters)
+    await again.connect()
+    async with asyncio.timeout(20.0):
+        while (grid_w := (await again.read()).grid_w) is None:
+            await asyncio.sleep(0.05)
+    assert grid_w == 800.0
+    assert neighbour.reads(BOARD) == []
+
+
+async def test_strange_meter_at_the_address(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """While the meter is away nothing is better than the neighbour's value."""
+    meter = await make_node(board(800.0), serial=2)
+    node = await make_node(charger(Car()))
+    unit = make_unit(node, meters=[chosen(meter, BOARD)])
+    await meter.stop()
+    neighbour = await make_node(board(-5000.0), address=meter.address, serial=77)
+    await unit.connect()
+    for _ in range(5):
+        assert (await unit.read()).grid_w is None
+        await asyncio.sleep(QUICK.seek_s)
+    assert neighbour.reads(BOARD) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"version": 1, "minor_version": 1, "data": {"nodes": {"x": {"told": "a"}}}},
+        {"version": 1, "minor_version": 1, "data": []},
+        {"version": 9, "minor_version": 1, "data": {"nodes": {}}},
+    ],
+)
+async def test_what_is_stored_cannot_be_read(
+    hass_storage: dict[str, Any],
+    make_node: MakeNode,
+    make_unit: MakeUnit,
+    data: dict[str, Any],
+) -> None:
+    """It is only a hint; what a newer version wrote is left alone."""
+    hass_storage[KEY] = {"key": KEY, **data}
+    node = await make_node(charger(Car()))
+    told = {"address": node.address}
+    await move(node)
+    unit = make_unit(node, **told)
+    await unit.connect()
+    assert (await unit.read()).soc_percent == 55.0
+    stored = hass_storage[KEY]
+    if data["version"] == 9:
+        assert stored == {"key": KEY, **data}
+    else:
+        (known,) = stored["data"]["nodes"].values()
+        assert known == {"told": told["address"], "found": node.address}
+
+
+class TestOnDisk:
+    """With real files, which the test library otherwise keeps it from."""
+
+    @pytest.fixture
+    def hass_config_dir(self, hass_tmp_config_dir: str) -> str:
+        return hass_tmp_config_dir
+
+    @pytest.fixture
+    def hass_storage(self) -> dict[str, Any]:
+        return {}
+
+    async def test_written_at_once_and_deleted_with_the_unit(
+        self, hass: HomeAssistant, make_node: MakeNode, make_unit: MakeUnit
+    ) -> None:
+        file = Path(hass.config.path(STORAGE_DIR, KEY))
+        node = await make_node(charger(Car()))
+        told = {"address": node.address}
+        unit = make_unit(node)
+        await unit.connect()
+        # There is nothing to remember about who stays.
+        assert not file.exists()
+        await move(node)
+        await unit.connect()
+        assert node.identification is not None
+        assert json.loads(file.read_text())["data"] == {
+            "nodes": {
+                node.identification.hex(): {
+                    "told": told["address"],
+                    "found": node.address,
+                }
+            }
+        }
+        # As after a kill: nothing was told to the unit that ends.
+        await deaf(node)
+        again = make_unit(node, **told)
+        await again.connect()
+        assert (await again.read()).soc_percent == 55.0
+        assert len(node.reads(CHARGER)) > 0
+        await again.detach()
+        await async_remove_unit(hass, "01JUNIT")
+        assert not file.exists()
