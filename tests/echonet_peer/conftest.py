@@ -57,12 +57,13 @@ class Peer:
             with suppress(subprocess.CalledProcessError):
                 _ip(*what)
 
-    def start(self) -> None:
-        """Switch the device on."""
+    def start(self, *, curious: bool = False) -> None:
+        """Switch the device on; a curious one gets to know who appears."""
         self._process = subprocess.Popen(
             [
                 *("ip", "netns", "exec", self._namespace),
                 *("node", str(HERE / "station.js"), str(self._log), str(self._control)),
+                *(("curious",) if curious else ()),
             ],
             env={**os.environ, "NODE_PATH": self._modules},
             stdin=subprocess.DEVNULL,
@@ -102,6 +103,14 @@ class Peer:
             (line["property"], line["value"])
             for line in self.log()
             if line["event"] == "set" and line["object"] == eoj
+        ]
+
+    def answers(self) -> list[tuple[str, str, dict[str, str]]]:
+        """Return what it was answered and told: object, service, properties."""
+        return [
+            (line["object"], line["service"], line["properties"])
+            for line in self.log()
+            if line["event"] == "answer" and line["from"] == self.local_address
         ]
 
 

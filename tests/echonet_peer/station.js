@@ -2,16 +2,18 @@
 // one node, made with the npm package echonet-lite. It shares nothing with the
 // integration or its emulator: the package takes the frames apart and answers.
 //
-//     node station.js LOG CONTROL
+//     node station.js LOG CONTROL [curious]
 //
 // Every request to a device is a line of JSON in the file LOG. The file CONTROL may hold
-// {"load": WATTS}: what the house takes.
+// {"load": WATTS}: what the house takes. A curious one is a controller besides: whoever
+// says that it is there is searched for, read as far as the package does so by itself,
+// and told to switch off. Every answer is a line, too.
 'use strict';
 
 const fs = require('fs');
 const EL = require('echonet-lite');
 
-const [log, control] = process.argv.slice(2);
+const [log, control, curious] = process.argv.slice(2);
 const CAPACITY_WH = 36000;
 const STATION = '027e01';
 const BATTERY = '027d01';
@@ -146,7 +148,38 @@ function take(rinfo, els) {
   tick();
 }
 
+const CONTROLLER = '05ff01';
+const ANSWERS = [
+  EL.SETI_SNA, EL.SETC_SNA, EL.GET_SNA, EL.INF_SNA, EL.SET_RES, EL.GET_RES, EL.INF, EL.INFC_RES];
+const met = new Set();
+
+// What the package does not do by itself.
+function getToKnow(address) {
+  EL.search();
+  EL.sendOPC1(EL.EL_Multi, EL.NODE_PROFILE_OBJECT, EL.NODE_PROFILE_OBJECT, EL.INF_REQ, 0xd5, 0x00);
+  for (const eoj of [EL.NODE_PROFILE_OBJECT, CONTROLLER]) {
+    EL.sendOPC1(address, EL.NODE_PROFILE_OBJECT, eoj, EL.SETC, 0x80, 0x31);
+    EL.sendOPC1(address, EL.NODE_PROFILE_OBJECT, eoj, EL.SETI, 0x80, 0x31);
+    EL.sendOPC1(address, EL.NODE_PROFILE_OBJECT, eoj, EL.INFC, 0x88, 0x41);
+    EL.sendOPC1(address, EL.NODE_PROFILE_OBJECT, eoj, EL.INF_REQ, 0x80, '');
+    EL.sendOPC1(address, EL.NODE_PROFILE_OBJECT, eoj, EL.GET, 0xe4, '');
+  }
+}
+
+function listened(rinfo, els) {
+  if (ANSWERS.includes(els.ESV)) {
+    write({ event: 'answer', from: rinfo.address, object: els.SEOJ, service: els.ESV, properties: els.DETAILs });
+  }
+  if (els.ESV === EL.INF && els.DETAILs.d5 && !met.has(rinfo.address)) {
+    met.add(rinfo.address);
+    getToKnow(rinfo.address);
+  }
+}
+
 function received(rinfo, els, error) {
+  if (curious && !error && els) {
+    listened(rinfo, els);
+  }
   if (error || !els || !devices[els.DEOJ]) {
     return;
   }
@@ -162,8 +195,12 @@ function received(rinfo, els, error) {
 setInterval(tick, TICK_MS);
 process.on('SIGTERM', () => process.exit(0));
 // By itself it would ask for the properties of whoever it hears.
-EL.initialize(Object.keys(devices), received, 4, { autoGetProperties: false })
+EL.initialize(
+  Object.keys(devices), received, 4, { autoGetProperties: Boolean(curious), autoGetDelay: 50 })
   .then(() => {
     const id = EL.Node_details['83'].map((byte) => byte.toString(16).padStart(2, '0'));
     write({ event: 'start', id: id.join('') });
+    // The package means to say so by itself, and sends it nowhere.
+    EL.sendOPC1(
+      EL.EL_Multi, EL.NODE_PROFILE_OBJECT, EL.NODE_PROFILE_OBJECT, EL.INF, 0xd5, EL.Node_details.d5);
   });

@@ -17,6 +17,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import instance_id
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -38,7 +39,9 @@ from custom_components.leaf_to_home.engine.model import (
     UnitStatus,
 )
 from custom_components.leaf_to_home.home import Home, UnitRuntime
+from custom_components.leaf_to_home.units.echonet_lite import watch
 from custom_components.leaf_to_home.units.echonet_lite.hub import HUB, Hub
+from custom_components.leaf_to_home.units.echonet_lite.own_node import identification
 from custom_components.leaf_to_home.units.echonet_lite.pace import PACE
 from tests.conftest import OPTIONS, setup, unit_data
 from tests.flow_walk import Walk
@@ -49,6 +52,7 @@ from .conftest import Peer
 # Of the identification number that the package gives itself.
 PRODUCER = "fe000077000002"
 STATION, STORAGE, BOARD = "027e01", "027d01", "028701"
+NODE, CONTROLLER = "0ef001", "05ff01"
 # A node that is not there is given up sooner than in a house.
 HURRY = replace(PACE, answer_s=3.0, fast_s=1.0, follow_s=0.5, search_s=2.0, seek_s=1.0)
 
@@ -244,6 +248,90 @@ async def test_found_later(hass: HomeAssistant, peer: Peer) -> None:
     assert ("eb", f"{1000:08x}") in peer.writes(STORAGE)
     await hass.config_entries.async_unload(entry.entry_id)
     assert peer.writes(STORAGE)[-1] == ("da", "44")
+
+
+async def test_found_at_once(
+    hass: HomeAssistant, network: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that says that it is there is offered without a search."""
+    monkeypatch.setattr(watch, "SETTLE_S", 0.5)
+    peer = network
+    entry = entry_of(peer, "027e02", "fe" + "00" * 15 + "01")
+    await setup(hass, entry)
+    async with hass.data[HUB].async_use(peer.local_address):
+        peer.start()
+        wanted = 2
+        await until(lambda: len(offered(hass)) == wanted)
+    assert {flow["context"]["unique_id"] for flow in offered(hass)} == {
+        unique_id(peer, STATION),
+        unique_id(peer, STORAGE),
+    }
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_another_controller_gets_to_know_us(
+    hass: HomeAssistant, network: Peer
+) -> None:
+    """It searches, reads what our maps list, and is refused what it wants to set."""
+    peer = network
+    peer.start(curious=True)
+    await started(peer)
+    number = identification(await instance_id.async_get(hass)).hex()
+    expected = {
+        NODE: {
+            "80": "30",
+            "82": "010d0100",
+            "83": number,
+            "8a": "ffffff",
+            "8c": b"LEAF to Home".hex(),
+            "9d": "0280d5",
+            "9e": "00",
+            "9f": "0c8082838a8c9d9e9fd3d4d6d7",
+            "d3": "000001",
+            "d4": "0002",
+            # Only its call to all asks for this one.
+            "d6": "0105ff01",
+            "d7": "0105ff",
+        },
+        CONTROLLER: {
+            "80": "30",
+            "81": "00",
+            "82": "00005201",
+            "88": "42",
+            "8a": "ffffff",
+            "8c": b"LEAF to Home".hex(),
+            "9d": "03808188",
+            "9e": "00",
+            "9f": "09808182888a8c9d9e9f",
+        },
+    }
+    known: dict[str, dict[str, str]] = {NODE: {}, CONTROLLER: {}}
+
+    def complete() -> bool:
+        for eoj, service, values in peer.answers():
+            if service == "72":
+                known[eoj] |= values
+        return all(known[eoj].keys() >= expected[eoj].keys() for eoj in expected)
+
+    async with hass.data[HUB].async_use(peer.local_address):
+        await until(complete)
+        assert known == expected
+        told = [
+            # The search of version 1.0 has it announced.
+            (NODE, "73", {"d5": "0105ff01"}),
+            *(
+                (eoj, service, values)
+                for eoj in (NODE, CONTROLLER)
+                for service, values in (
+                    ("51", {"80": "31"}),
+                    ("50", {"80": "31"}),
+                    ("7a", {"88": ""}),
+                    ("73", {"80": "30"}),
+                    ("52", {"e4": ""}),
+                )
+            ),
+        ]
+        await until(lambda: all(line in peer.answers() for line in told))
 
 
 async def test_ignored_stays_ignored(hass: HomeAssistant, network: Peer) -> None:

@@ -60,8 +60,9 @@ class Lan:
             link.close()
 
     def speaks_to(self, address: str) -> bool:
-        """Return whether somebody has a link to a node."""
-        return address in self._links
+        """Return whether a node has answered somebody who has a link to it."""
+        link, _ = self._links.get(address, (None, 0))
+        return link is not None and link.latency_s is not None
 
     @asynccontextmanager
     async def async_link(self, address: str) -> AsyncGenerator[Link]:
@@ -103,7 +104,7 @@ class Hub:
 
     @callback
     def speaks_to(self, local_address: str, address: str) -> bool:
-        """Return whether somebody has a link to a node of a network."""
+        """Return whether a node of a network has answered who has a link to it."""
         lan = self._lans.get(local_address)
         return lan is not None and lan.speaks_to(address)
 
