@@ -1,20 +1,21 @@
 """Stations that behave badly, and a network that does."""
 
 import asyncio
-import random
 import socket
+import subprocess
+import sys
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
-from custom_components.leaf_to_home.engine.model import OutcomeKind, Reading, UnitStatus
+from custom_components.leaf_to_home.engine.model import OutcomeKind, UnitStatus
 from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.echonet_lite import conduct
 
-from .conftest import MakeNode, MakeUnit
-from .emulator import CONTROLLER, INF, NODE, PORT, frame, loopback
-from .stations import CHARGER, Car, battery, charger, u32
+from .conftest import QUICK, MakeNode, MakeUnit
+from .emulator import PORT, loopback
+from .stations import CHARGER, Car, charger, u32
 from .test_driver import connected, setpoint
 
 
@@ -125,63 +126,6 @@ async def test_wrong_lengths(make_node: MakeNode, make_unit: MakeUnit) -> None:
     assert (await unit.read()).soc_percent == 55.0
 
 
-async def test_random_frames(
-    make_node: MakeNode, make_unit: MakeUnit, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Garbage over the wire, by itself and as announcements; the unit lives on."""
-    node, unit = await connected(make_node, make_unit, charger(Car()), battery())
-    heard: list[Reading] = []
-    unit.listen(heard.append)
-    address = node.requests[-1].sender
-    chance = random.Random(2)
-    for number in range(3000):
-        match number % 4:
-            case 0:
-                data = chance.randbytes(chance.randrange(60))
-            case 1:
-                data = b"\x10\x81" + chance.randbytes(chance.randrange(60))
-            case _:
-                properties = [
-                    (
-                        chance.randrange(0x80, 0x100),
-                        chance.randbytes(chance.randrange(9)),
-                    )
-                    for _ in range(chance.randrange(6))
-                ]
-                source = chance.choice((CHARGER, CHARGER, 0x027D1F, NODE, 0x027901))
-                data = frame(
-                    0, source, CONTROLLER, chance.choice((INF, 0x72)), properties
-                )
-                data = data[: chance.choice((len(data), chance.randrange(12, 80)))]
-        node.send(data, address)
-        if number % 50 == 0:
-            await asyncio.sleep(0)
-    await asyncio.sleep(0.2)
-    assert heard
-    assert "could not be used" not in caplog.text
-    # Among them were announcements of a restart.
-    with pytest.raises(UnitUnreachable):
-        await unit.read()
-    await unit.connect()
-    assert (await unit.read()).soc_percent == 55.0
-    assert node.writes(0x027D1F) == []
-
-
-async def test_announcements_of_a_stranger(
-    make_node: MakeNode, make_unit: MakeUnit
-) -> None:
-    stranger = await make_node(charger(Car()), serial=2)
-    node, unit = await connected(make_node, make_unit, charger(Car()))
-    heard: list[Reading] = []
-    unit.listen(heard.append)
-    stranger.things[CHARGER].values[0xDA] = b"\x43"
-    stranger.announce(CHARGER, 0xDA)
-    stranger.announce(CHARGER, 0xDA, to=node.requests[-1].sender)
-    await asyncio.sleep(0.1)
-    assert heard == []
-    assert (await unit.read()).status is UnitStatus.IDLE
-
-
 async def test_node_restarts(make_node: MakeNode, make_unit: MakeUnit) -> None:
     """Its mode is gone with the power; that is nobody's doing, and read anew."""
     node, unit = await connected(make_node, make_unit, charger(Car()))
@@ -196,76 +140,6 @@ async def test_node_restarts(make_node: MakeNode, make_unit: MakeUnit) -> None:
     assert not reading.changed_elsewhere
     assert reading.status is UnitStatus.IDLE
     assert (await unit.apply(setpoint(-3000.0))).kind is OutcomeKind.APPLIED
-
-
-async def test_address_changes_with_notice(
-    make_node: MakeNode, make_unit: MakeUnit
-) -> None:
-    node, unit = await connected(make_node, make_unit, charger(Car()))
-    await node.move(loopback())
-    with pytest.raises(UnitUnreachable):
-        await unit.read()
-    await unit.connect()
-    assert (await unit.read()).soc_percent == 55.0
-
-
-async def test_address_changes_unnoticed(
-    make_node: MakeNode, make_unit: MakeUnit
-) -> None:
-    """Home Assistant was away when the node moved."""
-    node = await make_node(charger(Car()))
-    unit = make_unit(node)
-    await node.stop()
-    node.address = loopback()
-    await node.start()
-    await unit.connect()
-    assert (await unit.read()).soc_percent == 55.0
-    assert (await unit.apply(setpoint(-3000.0))).kind is OutcomeKind.APPLIED
-
-
-async def test_another_node_took_the_address(
-    make_node: MakeNode, make_unit: MakeUnit
-) -> None:
-    node = await make_node(charger(Car()))
-    unit = make_unit(node)
-    old = node.address
-    await node.stop()
-    other = await make_node(charger(Car()), address=old, serial=99)
-    node.address = loopback()
-    await node.start()
-    await unit.connect()
-    await unit.apply(setpoint(-3000.0))
-    assert other.writes() == []
-    assert node.writes()
-
-
-async def test_node_that_claims_to_be_ours(
-    make_node: MakeNode, make_unit: MakeUnit
-) -> None:
-    """While ours answers where it was, nobody takes its place."""
-    node, unit = await connected(make_node, make_unit, charger(Car()))
-    false = await make_node(charger(Car(soc_percent=1.0)))
-    false.identification = node.identification
-    false.boot()
-    await asyncio.sleep(0.3)
-    assert (await unit.read()).soc_percent == 55.0
-    await unit.apply(setpoint(-3000.0))
-    assert false.writes() == []
-
-
-@pytest.mark.parametrize("identification", [None, b"\xfe" + bytes(16), b"\xfe"])
-async def test_no_identification_number(
-    make_node: MakeNode, make_unit: MakeUnit, identification: bytes | None
-) -> None:
-    """Maker, product and serial number do as well, wherever the node is."""
-    node = await make_node(charger(Car()))
-    node.identification = identification
-    unit = make_unit(node, node="00006c-vcg-test-sn0001")
-    await unit.connect()
-    await unit.detach()
-    await node.move(loopback())
-    await unit.connect()
-    assert (await unit.read()).soc_percent == 55.0
 
 
 async def test_node_is_gone(make_node: MakeNode, make_unit: MakeUnit) -> None:
@@ -307,6 +181,35 @@ async def test_port_taken(
     }
     await unit.connect()
     assert not issues.issues
+
+
+async def test_port_taken_by_another_program(
+    hass: HomeAssistant, make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """It is not blamed on an integration that is loaded too."""
+    hass.config.components.add("echonetlite")
+    node = await make_node(charger(Car()))
+    address = loopback()
+    unit = make_unit(node, local_address=address)
+    code = (
+        "import pathlib, socket, sys\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        f"s.bind(('{address}', {PORT}))\n"
+        "print(pathlib.Path('/proc/self/comm').read_text().strip(), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        name = process.stdout.readline().decode().strip()
+        with pytest.raises(UnitUnreachable):
+            await unit.connect()
+        process.stdin.close()
+    (issue,) = ir.async_get(hass).issues.values()
+    assert issue.translation_placeholders == {"unit": "LEAF", "program": name}
+    assert node.requests == []
 
 
 async def test_local_address_is_gone(make_node: MakeNode, make_unit: MakeUnit) -> None:
@@ -423,6 +326,18 @@ async def test_nothing_is_written_while_islanding(
     car.island = False
     assert (await unit.read()).islanding is False
     assert (await unit.park()).kind is OutcomeKind.APPLIED
+
+
+async def test_car_is_not_woken_on_an_island_that_is_news(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    car = Car(load_w=700.0)
+    node, unit = await connected(make_node, make_unit, charger(car))
+    await asyncio.sleep(QUICK.fresh_s + 0.3)
+    car.island = True
+    await unit.async_refresh_vehicle()
+    assert node.writes() == []
+    assert car.woken == 0
 
 
 async def test_islands_between_two_writes(

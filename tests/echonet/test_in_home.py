@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -14,16 +15,19 @@ from custom_components.leaf_to_home.engine.model import (
     Guard,
     HomeMode,
     OutcomeKind,
+    Reading,
     UnitMode,
     UnitStatus,
 )
 from custom_components.leaf_to_home.home import Home
-from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
+from custom_components.leaf_to_home.units.echonet_lite.hub import HUB, Hub
 from tests.conftest import UNIT_ID, make_entry, setup, unit_data
 
-from .conftest import MakeNode
+from .conftest import QUICK, MakeNode
 from .emulator import NODE, Emulator, loopback
 from .stations import CHARGER, Car, board_of, charger, u32
+
+STATUS = "sensor.leaf_status"
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
@@ -94,6 +98,44 @@ async def test_evening(hass: HomeAssistant, hub: Hub, make_node: MakeNode) -> No
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert node.writes()[-1] == (0xDA, b"\x44")
     assert node.most_at_once == 1
+
+
+async def test_announcement_reaches_the_home(
+    hass: HomeAssistant, make_node: MakeNode, socket_enabled: None
+) -> None:
+    """What the station announces is known, and shown, without anybody asking for it."""
+    # Nothing is asked by itself in the time of this test.
+    hass.data[HUB] = Hub(hass, replace(QUICK, fast_s=3600.0))
+    car = Car(soc_percent=60.0, load_w=1200.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    home = await setup(hass, entry)
+    runtime = home.units[UNIT_ID]
+
+    def reading() -> Reading:
+        assert runtime.coordinator.data is not None
+        return runtime.coordinator.data
+
+    # It follows the load at the press of a button on the panel.
+    thing = node.things[CHARGER]
+    thing.values |= {0xDA: b"\x43", 0xDD: b"\x02"}
+    node.live()
+    node.announce(CHARGER, 0xDA, 0xE1)
+    await until(lambda: reading().power_w == 1150.0)
+    assert reading().status is UnitStatus.DISCHARGING
+    await until(lambda: hass.states.is_state(STATUS, "discharging"))
+    # The grid goes, and the same holds for that.
+    car.island = True
+    node.live()
+    node.announce(CHARGER, 0xDB)
+    await until(lambda: home.state.guard is Guard.ISLANDING)
+    # And for the car.
+    car.island = car.plugged = False
+    node.live()
+    node.announce(CHARGER, 0xDB, 0xC7)
+    await until(lambda: reading().connected is False)
+    await until(lambda: hass.states.is_state(STATUS, "disconnected"))
+    assert await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_set_point_without_time(
@@ -203,21 +245,15 @@ async def test_station_moves_and_home_assistant_restarts(
     # Nothing was written to the entry, which would have reloaded the home.
     assert entry.runtime_data.home is home
     assert [subentry.data for subentry in entry.subentries.values()] == data
-    # Not even an error gives the new address away.
-    node.habits.silent = True
-    home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE, power_w=2000.0)
-    await until(
-        lambda: (
-            runtime.worker.outcome is not None
-            and runtime.worker.outcome.detail == f"no answer from {node.address}"
-        ),
-        20.0,
+    # The new address is nobody's business either, wherever an error repeats it.
+    assert runtime.worker.outcome is not None
+    runtime.worker.outcome = replace(
+        runtime.worker.outcome, detail=f"no answer from {node.address}"
     )
-    report = await async_get_config_entry_diagnostics(hass, entry)
-    assert "no answer from **REDACTED**" in str(report)
-    for address in (told, node.address):
-        assert address not in str(report)
-    node.habits.silent = False
+    report = str(await async_get_config_entry_diagnostics(hass, entry))
+    assert "no answer from **REDACTED**" in report
+    assert told not in report
+    assert node.address not in report
     assert await hass.config_entries.async_unload(entry.entry_id)
 
     # No call reaches it any more, and its old address is another's.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.leaf_to_home.units.echonet_lite.hub import Hub, Lan
@@ -122,6 +123,22 @@ async def test_slow_answer(lan: Lan, node: Emulator) -> None:
         asked = len(node.requests)
         assert await link.get(CHARGER, (0xE2,)) == {0xE2: VALUES[0xE2]}
         assert len(node.requests) - asked == 1
+
+
+async def test_answer_after_15_seconds(
+    hass: HomeAssistant, node: Emulator, socket_enabled: None
+) -> None:
+    """With the patience that we have in a house, and in its time."""
+    node.habits.delay_s = 15.0
+    async with (
+        Hub(hass).async_use(loopback()) as lan,
+        lan.async_link(node.address) as link,
+    ):
+        assert await link.get(CHARGER, (0xE4, 0xD3)) == {
+            epc: VALUES[epc] for epc in (0xE4, 0xD3)
+        }
+    # A frame might have got lost, so it was sent once more and not again.
+    assert len(node.requests) == 2
 
 
 async def test_late_answer_is_not_the_next_ones(lan: Lan, node: Emulator) -> None:

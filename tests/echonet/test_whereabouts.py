@@ -10,6 +10,7 @@ from homeassistant.helpers.storage import STORAGE_DIR
 import pytest
 
 from custom_components.leaf_to_home.const import DOMAIN
+from custom_components.leaf_to_home.engine.model import OutcomeKind
 from custom_components.leaf_to_home.store import async_remove_unit
 from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.echonet_lite.driver import EchonetLiteUnit
@@ -17,7 +18,7 @@ from custom_components.leaf_to_home.units.echonet_lite.driver import EchonetLite
 from .conftest import QUICK, MakeNode, MakeUnit
 from .emulator import NODE, Emulator, loopback
 from .stations import BOARD, CHARGER, Car, board, charger
-from .test_driver import setpoint
+from .test_driver import connected, setpoint
 from .test_house import chosen
 
 # As `make_unit` calls its unit.
@@ -50,6 +51,76 @@ async def followed(unit: EchonetLiteUnit, node: Emulator) -> str:
     await unit.connect()
     await unit.detach()
     return old
+
+
+async def test_address_changes_with_notice(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    node, unit = await connected(make_node, make_unit, charger(Car()))
+    await node.move(loopback())
+    with pytest.raises(UnitUnreachable):
+        await unit.read()
+    await unit.connect()
+    assert (await unit.read()).soc_percent == 55.0
+
+
+async def test_address_changes_unnoticed(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Home Assistant was away when the node moved."""
+    node = await make_node(charger(Car()))
+    unit = make_unit(node)
+    await node.stop()
+    node.address = loopback()
+    await node.start()
+    await unit.connect()
+    assert (await unit.read()).soc_percent == 55.0
+    assert (await unit.apply(setpoint(-3000.0))).kind is OutcomeKind.APPLIED
+
+
+async def test_another_node_took_the_address(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    node = await make_node(charger(Car()))
+    unit = make_unit(node)
+    old = node.address
+    await node.stop()
+    other = await make_node(charger(Car()), address=old, serial=99)
+    node.address = loopback()
+    await node.start()
+    await unit.connect()
+    await unit.apply(setpoint(-3000.0))
+    assert other.writes() == []
+    assert node.writes()
+
+
+async def test_node_that_claims_to_be_ours(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """While ours answers where it was, nobody takes its place."""
+    node, unit = await connected(make_node, make_unit, charger(Car()))
+    false = await make_node(charger(Car(soc_percent=1.0)))
+    false.identification = node.identification
+    false.boot()
+    await asyncio.sleep(0.3)
+    assert (await unit.read()).soc_percent == 55.0
+    await unit.apply(setpoint(-3000.0))
+    assert false.writes() == []
+
+
+@pytest.mark.parametrize("identification", [None, b"\xfe" + bytes(16), b"\xfe"])
+async def test_no_identification_number(
+    make_node: MakeNode, make_unit: MakeUnit, identification: bytes | None
+) -> None:
+    """Maker, product and serial number do as well, wherever the node is."""
+    node = await make_node(charger(Car()))
+    node.identification = identification
+    unit = make_unit(node, node="00006c-vcg-test-sn0001")
+    await unit.connect()
+    await unit.detach()
+    await node.move(loopback())
+    await unit.connect()
+    assert (await unit.read()).soc_percent == 55.0
 
 
 async def test_old_address_is_dead(make_node: MakeNode, make_unit: MakeUnit) -> None:

@@ -100,14 +100,20 @@ class Commander:
         station = self._station
         confirm = station.profile.confirm
         now_s = asyncio.get_running_loop().time()
+        woken_s = self.woken_s
         if (
             confirm is None
             or not station.device.writable(confirm)
-            or station.islanding
-            or (self.woken_s is not None and now_s - self.woken_s < gap_s)
+            or (woken_s is not None and now_s - woken_s < gap_s)
         ):
             return False
         self.woken_s = now_s
+        if not self._fresh():
+            # An island may have begun since the last reading.
+            await station.refresh_fast()
+        if station.islanding:
+            self.woken_s = woken_s
+            return False
         await station.device.link.set_once(station.device.eoj, confirm, CONFIRM)
         return True
 
@@ -157,11 +163,14 @@ class Commander:
         Before a stop that is what the station says now: an island may have begun
         since the last reading.
         """
-        station = self._station
-        fresh_s = max(self._pace.fresh_s, station.device.link.patience_s)
-        if anew or not station.fresh(fresh_s):
+        if anew or not self._fresh():
             self._in_time()
-            await station.refresh_fast()
+            await self._station.refresh_fast()
+
+    def _fresh(self) -> bool:
+        """Return whether what is known of the station is as good as asked just now."""
+        station = self._station
+        return station.fresh(max(self._pace.fresh_s, station.device.link.patience_s))
 
     def _blocked_always(self) -> Outcome | None:
         """Return why nothing at all may be written."""
