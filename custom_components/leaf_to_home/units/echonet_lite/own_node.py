@@ -15,7 +15,7 @@ _PRODUCT: Final = b"LEAF to Home"
 _ALL_NODE_PROFILES: Final = NODE_PROFILE & 0xFFFF00
 _ALL_CONTROLLERS: Final = CONTROLLER & 0xFFFF00
 
-# What a property is asked for with, and how it is answered: with all, not with all.
+# By request: the answer with all that was asked for, and with a part of it.
 _TOLD: Final = {
     Service.GET: (Service.GET_RES, Service.GET_SNA),
     Service.INF_REQ: (Service.INF, Service.INF_SNA),
@@ -34,20 +34,19 @@ def identification(instance_id: str) -> bytes:
 
     It does not give away the installation's own, from which it is made.
     """
-    return (
-        b"\xfe" + _MAKER + sha256(f"leaf_to_home {instance_id}".encode()).digest()[:13]
-    )
+    unique = sha256(f"leaf_to_home {instance_id}".encode()).digest()[:13]
+    return b"\xfe" + _MAKER + unique
 
 
 class OwnNode:
     """Answers what may be asked of a node; what it holds never changes."""
 
-    def __init__(self, identification: bytes) -> None:
+    def __init__(self, number: bytes) -> None:
         profile = {
             0x80: b"\x30",
             # Version 1.13 of the standard, its own message format.
             0x82: bytes.fromhex("010d0100"),
-            0x83: identification,
+            0x83: number,
             0x8A: _MAKER,
             0x8C: _PRODUCT,
             # One instance; its class and the profile's own.
