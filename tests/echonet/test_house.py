@@ -1,11 +1,13 @@
 """What the same network measures of the house."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from custom_components.leaf_to_home.engine.model import UnitStatus
 from custom_components.leaf_to_home.units.echonet_lite.house import own_meters
+from scripts.tools import echonet_emulator
 
 from .conftest import QUICK, MakeNode, MakeUnit
 from .emulator import Emulator, loopback
@@ -140,6 +142,30 @@ async def test_meter_moves(make_node: MakeNode, make_unit: MakeUnit) -> None:
     async with asyncio.timeout(12.0):
         while (await unit.read()).grid_w != 800.0:
             await asyncio.sleep(0.2)
+
+
+async def test_meter_that_is_away_is_called_for_seldom(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """It is asked where it was all the time, but not everybody is."""
+    gone = Emulator(loopback(), [], serial=3)
+    node = await make_node(charger(Car()))
+    unit = make_unit(node, meters=[chosen(gone, BOARD)])
+    unit._hub.pace = replace(QUICK, seek_s=3600.0)
+    await unit.connect()
+    lan = unit._lan
+    assert lan is not None
+
+    def asked(address: str) -> int:
+        out = [note for note in lan.endpoint.log if note.direction == "out"]
+        return sum(note.address == address for note in out)
+
+    for _ in range(8):
+        await unit.read()
+        await asyncio.sleep(QUICK.answer_s / 2.0)
+    assert asked(gone.address) >= 3
+    # Two that found the station, two for the meter, one that said that we are there.
+    assert asked(echonet_emulator.GROUP) <= 5
 
 
 async def test_meter_that_is_not_there(

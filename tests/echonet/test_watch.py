@@ -153,8 +153,12 @@ async def test_newcomer_that_falls_silent(
     new.habits.silent = True
     new.boot()
     await met(hass, make_node)
-    assert unique_id(new, BATTERY) not in offered(hass)
+    # Until it is given up.
+    (watcher,) = hass.data[watch.WATCHES].values()
+    await until(lambda: watcher._task is None or watcher._task.done(), 20.0)
     new.habits.silent = False
+    assert unique_id(new, BATTERY) not in offered(hass)
+    assert new.requests == []
     monkeypatch.setattr(watch, "AGAIN_S", 0.0)
     new.boot()
     await until(lambda: unique_id(new, BATTERY) in offered(hass), 10.0)
