@@ -181,6 +181,39 @@ def test_trips_are_learnt_from_comings_and_goings() -> None:
     assert float(kwh @ chances) == pytest.approx(6.0, abs=0.7)
 
 
+def test_a_car_that_leaves_every_day_is_nearly_sure_to_leave() -> None:
+    presence = PresenceHistory()
+    for day in range(20):
+        drive(presence, day)
+    hazard = hazard_of(presence, 21)
+    # What is still there at half past eight has hardly ever been seen.
+    assert 1.0 - float(np.prod(1.0 - hazard.leaving[:35])) > 0.85
+    assert hazard.leaving[33] > hazard.leaving[31]
+
+
+def test_days_before_teach_as_days_that_were_watched() -> None:
+    watched, told = PresenceHistory(), PresenceHistory()
+    for day in range(10):
+        drive(watched, day, announced_h=12.0)
+    days = [date(2026, 1, 5).toordinal() + day for day in range(10)]
+    told.look_back(days, watched.trips)
+    assert told.trips == watched.trips
+    one, other = hazard_of(watched, 12), hazard_of(told, 12)
+    assert one.leaving == pytest.approx(other.leaving, abs=0.05)
+    assert one.kinds == other.kinds
+
+
+def test_what_announcements_ask_for_is_learnt() -> None:
+    presence = PresenceHistory()
+    for day in range(5):
+        drive(presence, day, announced_h=6.0)
+    workday = hazard_of(presence, 7).kinds[0]
+    assert workday.asked_percent == pytest.approx(60.0)
+    assert workday.notice_s == pytest.approx(6 * 3600.0, abs=900.0)
+    # Nobody ever asked for anything: what the user wishes.
+    assert hazard_of(PresenceHistory(), 0).kinds[0].asked_percent == 70.0
+
+
 def test_a_car_nobody_knows_may_leave_by_day() -> None:
     hazard = hazard_of(PresenceHistory(), 0)
     assert hazard.leaving[8] == 0.0

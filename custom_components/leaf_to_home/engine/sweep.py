@@ -17,8 +17,9 @@ from .plan import Absence, Floats, Hazard, Stretch, Task
 POINTS = 97
 # What a kWh that a departure lacks costs, in kWh of cheap price.
 SHORT_PENALTY = 30.0
-# What a start costs besides its delay: relay and contactor wear, in kWh of cheap price.
-START_KWH = 0.05
+# What a start costs besides its delay, relay and contactor wear: so long at the highest
+# power, at the cheap price.
+START_S = 30.0
 # What a kWh costs an hour that is missing of what is kept for a soft limit, as a share
 # of the cheap price; and how much of the room is kept at most.
 KEEP_SHARE = 0.1
@@ -98,7 +99,7 @@ class Sweep:
         self.after_run = np.where(self.columns.runs, POINTS, 0)
         self.start_cost = (
             np.einsum("tc,tca->ta", self.columns.runs.astype(float), self.columns.mix)
-            * START_KWH
+            * (task.spec.max_discharge_w * START_S / 3.6e6)
             * grid.cheap
         )
         self._keep(stretch.keep_kwh)
