@@ -359,6 +359,8 @@ def forget(unit: UnitState) -> None:
     unit.command_w = None
     unit.wanted_since_s = None
     unit.told = False
+    unit.native = False
+    unit.native_doubt_s = None
 
 
 def begin_afresh(unit: UnitState) -> None:

@@ -109,6 +109,9 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
         at_s = reading.time_s if grid is None else min(grid.time_s, reading.time_s)
         _see_move(unit, reading.time_s, before_w, power_w)
         stands = _stands(unit, power_w, at_s)
+        if reading.power_w is None and unit.native:
+            # It goes by the load, and nobody knows how far.
+            stands = False
         follow(unit, power_w, still=stands)
         still = still and stands
         units_w += power_w

@@ -112,6 +112,7 @@ class ReasonCode(StrEnum):
     NO_READING = "no_reading"
     METER_STALE = "meter_stale"
     SOC_UNKNOWN = "soc_unknown"
+    VEHICLE_UNKNOWN = "vehicle_unknown"
     DISCONNECTED = "disconnected"
     NOT_CONTROLLABLE = "not_controllable"
     FAULT = "fault"
@@ -163,10 +164,15 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capabilities:
-    """What a driver found that its device can do; never guessed from a model name."""
+    """What a driver found that its device can do; never guessed from a model name.
+
+    With `native_follow` it follows the load by a meter of its own, with
+    `follow_ceiling` up to a power that it can be told.
+    """
 
     set_power: bool = True
     native_follow: bool = False
+    follow_ceiling: bool = False
     native_import_limit: bool = False
     discharge: DischargeSemantics = DischargeSemantics.DESIGNATED
     islanding: IslandingStart = IslandingStart.NEVER
@@ -183,6 +189,7 @@ class Reading:
     `charged_kwh` and `discharged_kwh` are the device's own counters on the AC side. A
     device may also measure the house: `grid_w` and `solar_w`. `changed_elsewhere` is
     true while somebody else (panel, app) has set a mode that we did not command.
+    `vehicle` names the car at the plug, without giving it away.
     """
 
     time_s: float
@@ -201,6 +208,7 @@ class Reading:
     changed_elsewhere: bool = False
     grid_w: float | None = None
     solar_w: float | None = None
+    vehicle: str | None = None
 
     def fresh(self, now_s: float) -> bool:
         """Return whether it speaks for `now_s`: neither old nor of the future."""
@@ -211,6 +219,7 @@ class Reading:
 class Setpoint:
     """What a unit is to do: a signed power, or a native mode where that is set.
 
+    With the native mode `follow` the power is the most that it may come to.
     `until_soc_percent` bounds a command that is left standing, on devices that can.
     """
 
@@ -294,14 +303,22 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitInputs:
-    """All that is known of one unit at a step."""
+    """All that is known of one unit at a step.
+
+    `vehicles` are the cars that belong to it, where it tells them apart: then `spec` is
+    that of the one at the plug from `seated` on, and `plan` was made for
+    `plan_vehicle`. Without `native` it is led by set-points, whatever it can.
+    """
 
     spec: UnitSpec
     capabilities: Capabilities = Capabilities()
     reading: Reading | None = None
     outcome: Outcome | None = None
     plan: Intent | None = None
+    plan_vehicle: str | None = None
     departures: tuple[Departure, ...] = ()
+    vehicles: Mapping[str, UnitSpec] = field(default_factory=dict)
+    native: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .battery import UnitKind, UnitSpec
 from .model import UnitInputs
 from .rule import Outlook, cheapest_now
-from .state import HomeState, LedgerState
+from .state import HomeState, LedgerState, book_of
 from .tariff import PriceSlot
 
 ARRIVAL_PERCENT = 80.0
@@ -69,13 +69,14 @@ def settle(
         unit = state.units[key]
         if known.spec.kind is not UnitKind.VEHICLE or unit.stored_kwh is None:
             continue
-        ledger.on_arrival_kwh.setdefault(key, unit.stored_kwh)
-        ledger.smart_kwh.setdefault(key, unit.stored_kwh)
+        book = unit.book(key)
+        ledger.on_arrival_kwh.setdefault(book, unit.stored_kwh)
+        ledger.smart_kwh.setdefault(book, unit.stored_kwh)
         if unit.connected is False:
             continue
-        arrival_w += _charge(ledger.on_arrival_kwh, key, known.spec, dt_s)
-        if ledger.smart_charging.get(key, False):
-            smart_w += _charge(ledger.smart_kwh, key, known.spec, dt_s)
+        arrival_w += _charge(ledger.on_arrival_kwh, book, known.spec, dt_s)
+        if ledger.smart_charging.get(book, False):
+            smart_w += _charge(ledger.smart_kwh, book, known.spec, dt_s)
     ledger.on_arrival += cost(arrival_w)
     ledger.smart += cost(smart_w)
 
@@ -99,30 +100,31 @@ def _follow_trips(state: HomeState, units: Mapping[str, UnitInputs]) -> None:
         unit = state.units[key]
         if unit.stored_kwh is None:
             continue
+        book = unit.book(key)
         if unit.connected is False:
-            ledger.left_kwh.setdefault(key, unit.stored_kwh)
-        elif key in ledger.left_kwh and unit.anchor_soc_percent is not None:
-            used_kwh = ledger.left_kwh.pop(key) - unit.stored_kwh
+            ledger.left_kwh.setdefault(book, unit.stored_kwh)
+        elif book in ledger.left_kwh and unit.anchor_soc_percent is not None:
+            used_kwh = ledger.left_kwh.pop(book) - unit.stored_kwh
             unit.driven_kwh += max(0.0, used_kwh)
             for line in (ledger.on_arrival_kwh, ledger.smart_kwh):
-                if key in line:
-                    line[key] = max(0.0, line[key] - used_kwh)
+                if book in line:
+                    line[book] = max(0.0, line[book] - used_kwh)
 
 
 def rethink(
-    state: HomeState, key: str, now_s: float, outlook: Callable[[], Outlook]
+    state: HomeState, book: str, now_s: float, outlook: Callable[[], Outlook]
 ) -> None:
     """Let the imagined smart charging look at the prices again, every 15 minutes."""
     ledger = state.ledger
-    due_s = ledger.smart_until_s.get(key)
+    due_s = ledger.smart_until_s.get(book)
     # A clock that was set back ends the thought too.
     if due_s is not None and due_s - RETHINK_S <= now_s < due_s:
         return
     seen = outlook()
-    stored_kwh = ledger.smart_kwh.get(key, seen.stored_kwh)
-    ledger.smart_charging[key] = cheapest_now(seen, stored_kwh, ARRIVAL_PERCENT)
+    stored_kwh = ledger.smart_kwh.get(book, seen.stored_kwh)
+    ledger.smart_charging[book] = cheapest_now(seen, stored_kwh, ARRIVAL_PERCENT)
     slot_end_s = seen.slots[0].end_s if seen.slots else now_s + RETHINK_S
-    ledger.smart_until_s[key] = min(slot_end_s, now_s + RETHINK_S)
+    ledger.smart_until_s[book] = min(slot_end_s, now_s + RETHINK_S)
 
 
 def new_day(state: HomeState, day: str) -> None:
@@ -135,23 +137,35 @@ def new_day(state: HomeState, day: str) -> None:
 
 
 def _totals(state: HomeState) -> tuple[float, float]:
-    ledger = state.ledger
+    ledger, stored_kwh = state.ledger, _stored_kwh(state)
     return (
         ledger.on_arrival
         - ledger.actual
-        + _ahead(state, ledger, ledger.on_arrival_kwh),
-        ledger.smart - ledger.actual + _ahead(state, ledger, ledger.smart_kwh),
+        + _ahead(stored_kwh, ledger, ledger.on_arrival_kwh),
+        ledger.smart - ledger.actual + _ahead(stored_kwh, ledger, ledger.smart_kwh),
     )
 
 
-def _ahead(state: HomeState, ledger: LedgerState, line: Mapping[str, float]) -> float:
+def _stored_kwh(state: HomeState) -> dict[str, float]:
+    """Return what each real unit or car stores; one that is away, when it left."""
+    stored: dict[str, float] = {}
+    for key, unit in state.units.items():
+        for vehicle, memory in unit.vehicles.items():
+            if memory.stored_kwh is not None:
+                stored[book_of(key, vehicle)] = memory.stored_kwh
+        if unit.stored_kwh is not None:
+            stored[unit.book(key)] = unit.stored_kwh
+    return stored
+
+
+def _ahead(
+    stored_kwh: Mapping[str, float], ledger: LedgerState, line: Mapping[str, float]
+) -> float:
     """Return what the real units store more than the imagined ones, as money."""
-    ahead_kwh = 0.0
-    for key, kwh in line.items():
-        unit = state.units.get(key)
-        if unit is not None and unit.stored_kwh is not None:
-            # A car on the road has used the same energy on every line already.
-            ahead_kwh += unit.stored_kwh - kwh
+    # A car on the road has used the same energy on every line already.
+    ahead_kwh = sum(
+        stored_kwh[book] - kwh for book, kwh in line.items() if book in stored_kwh
+    )
     return ahead_kwh * ledger.value_per_kwh
 
 

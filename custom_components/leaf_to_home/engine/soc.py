@@ -60,11 +60,13 @@ def count(
     else:
         into_kwh = charged_kwh
     unit.moved_kwh += into_kwh + discharged_kwh
-    if unit.power_w is None and not _counts(reading, unit.told_w):
-        unit.moved_kwh += abs(unit.told_w) * dt_s / 3.6e6
-        if unit.told_w > 0.0 and unit.stored_kwh is not None:
+    # Who follows the load by itself may have given all it can.
+    told_w = spec.max_discharge_w if unit.native and unit.told else unit.told_w
+    if unit.power_w is None and not _counts(reading, told_w):
+        unit.moved_kwh += abs(told_w) * dt_s / 3.6e6
+        if told_w > 0.0 and unit.stored_kwh is not None:
             # What may be gone is gone, or the reserve would not be kept.
-            unit.stored_kwh += spec.stored_w(unit.told_w) * dt_s / 3.6e6
+            unit.stored_kwh += spec.stored_w(told_w) * dt_s / 3.6e6
     if unit.stored_kwh is None or dt_s <= 0.0:
         return charged_kwh, discharged_kwh
     hours = dt_s / 3600.0

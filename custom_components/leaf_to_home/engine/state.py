@@ -62,6 +62,20 @@ def first_settings(spec: UnitSpec) -> UnitSettings:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VehicleMemory:
+    """What is kept of a car since `since_s`, while it is not at the plug.
+
+    Of the `settings` only those of a car come back with it.
+    """
+
+    settings: UnitSettings = field(default_factory=UnitSettings)
+    stored_kwh: float | None = None
+    driven_kwh: float = 0.0
+    charging_w: float | None = None
+    since_s: float = 0.0
+
+
 @dataclass(kw_only=True, slots=True)
 class UnitState:
     """The memory of one unit.
@@ -77,6 +91,10 @@ class UnitState:
     its power was measured last, `told` whether its command was really handed out,
     `helps` whether it only discharges to relieve the main limit, `mode` the user's
     mode that was heard last.
+    Where cars are told apart, settings and charge are those of `vehicle`, which is at
+    the plug if `vehicle_here`; `vehicles` keeps what belongs to the others.
+    While `native` the unit follows the load by itself, and the command is what it
+    gives; since `native_doubt_s` that does not look right.
     """
 
     settings: UnitSettings = field(default_factory=UnitSettings)
@@ -115,12 +133,24 @@ class UnitState:
     mode: UnitMode = UnitMode.AUTOMATIC
     parked: bool = False
     islanding: bool = False
+    vehicle: str | None = None
+    vehicle_here: bool = False
+    vehicles: dict[str, VehicleMemory] = field(default_factory=dict)
+    native: bool = False
+    native_doubt_s: float | None = None
+    native_left_s: float | None = None
+    native_failed_s: float | None = None
 
     def copy(self) -> Self:
         """Return a copy that can change without changing this one."""
         new = type(self)(**_values(self))
         new.reversals_s = list(self.reversals_s)
+        new.vehicles = dict(self.vehicles)
         return new
+
+    def book(self, key: str) -> str:
+        """Return under which name the books of the unit called `key` keep its car."""
+        return book_of(key, self.vehicle)
 
     @property
     def told_w(self) -> float:
@@ -146,7 +176,15 @@ _UNIT_MOMENTS = (
     "started_s",
     "wanted_since_s",
     "elsewhere_since_s",
+    "native_doubt_s",
+    "native_left_s",
+    "native_failed_s",
 )
+
+
+def book_of(key: str, vehicle: str | None) -> str:
+    """Return the name of a unit's car in books that are kept for each car."""
+    return key if vehicle is None else f"{key}/{vehicle}"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -179,9 +217,10 @@ class WindowState:
 class LedgerState:
     """What was paid, and what two other ways of using the same car would have cost.
 
-    Money since the start, savings at the last local midnight (`*_day`), and per unit:
-    what the two imagined cars hold (`*_kwh`, `left_kwh` at the real car's departure)
-    and whether the smart one charges until `smart_until_s`.
+    Money since the start, savings at the last local midnight (`*_day`), and per unit
+    or, where cars are told apart, per car: what the two imagined cars hold (`*_kwh`,
+    `left_kwh` at the real car's departure) and whether the smart one charges until
+    `smart_until_s`.
     """
 
     day: str | None = None

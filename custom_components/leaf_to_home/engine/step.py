@@ -1,7 +1,8 @@
 """One decision: outage, limits, departure, the plan's intent, the closed loop."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from . import native
 from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_percent
 from .control import (
     Moment,
@@ -17,11 +18,11 @@ from .limits import allowed_import_w, month_peak_w, window_figures, worst_draw_w
 from .meter import Picture, account, look
 from .model import (
     Decision,
-    Guard,
     HomeMode,
     Inputs,
     Intent,
     IntentKind,
+    NativeMode,
     Reason,
     ReasonCode,
     Setpoint,
@@ -30,36 +31,30 @@ from .model import (
     UnitMode,
     UnitStatus,
 )
-from .outage import METER_LOST_S, may_island_unseen, may_park, watch
+from .outage import METER_LOST_S, may_park, watch
 from .policy import MANUAL_MODES, Choice, charge_ceiling_w, choose, end_manual
+from .report import report
 from .rule import Outlook
 from .savings import new_day, rethink
+from .silence import ELSEWHERE_S, SILENT_STATUS, silence
 from .soc import anchor, soc_percent
 from .state import HomeState, UnitState, first_settings
+from .vehicles import attend, seated
 
-# A mode set on the station itself is left alone this long.
-ELSEWHERE_S = 1800.0
 # The unit that carries the house keeps doing so until another is this much fuller.
 RUNNING_PERCENT = 5.0
 # Above this state of charge a battery takes less for its own sake.
 TAPER_PERCENT = 80.0
-GUARD_REASONS = {
-    Guard.METER_LOST: ReasonCode.GUARD_METER_LOST,
-    Guard.OUTAGE_SUSPECTED: ReasonCode.GUARD_OUTAGE_SUSPECTED,
-    Guard.ISLANDING: ReasonCode.GUARD_ISLANDING,
-}
-SILENT_STATUS = {
-    UnitStatus.NOT_CONTROLLABLE: ReasonCode.NOT_CONTROLLABLE,
-    UnitStatus.FAULT: ReasonCode.FAULT,
-    UnitStatus.FORCED_CHARGE: ReasonCode.FORCED_CHARGE,
-    UnitStatus.DISCONNECTED: ReasonCode.DISCONNECTED,
-}
 # What a unit does by itself then has nothing to do with our last command.
 DOES_OTHERWISE = {
     *SILENT_STATUS.values(),
     ReasonCode.CHANGED_ELSEWHERE,
     ReasonCode.GUARD_ISLANDING,
 }
+# What these mean does not depend on the meter.
+FIXED = {IntentKind.CHARGE, IntentKind.HOLD}
+# What was told to one car is not left to another.
+ANOTHER_CAR = {ReasonCode.SOC_UNKNOWN, ReasonCode.VEHICLE_UNKNOWN}
 
 
 def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Decision]:
@@ -74,6 +69,8 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
     for key, known in inputs.units.items():
         if key not in state.units:
             state.units[key] = UnitState(settings=first_settings(known.spec))
+        attend(state, key, known, now_s)
+    inputs = seated(state, inputs)
     account(state, inputs, now_s)
     watch(state, inputs, now_s)
     picture = look(state, inputs, now_s)
@@ -135,6 +132,17 @@ def _hear_user(unit: UnitState, now_s: float) -> None:
         unit.elsewhere_since_s = now_s - ELSEWHERE_S
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Case:
+    """A unit whose turn it is; `may_follow`: its own meter can do what is meant."""
+
+    unit: UnitState
+    known: UnitInputs
+    choice: Choice
+    room: Room
+    may_follow: bool
+
+
 class _Table:
     """The units around one table: what one takes is no longer there for the next."""
 
@@ -155,12 +163,13 @@ class _Table:
         self.more_w = 0.0
         self.export_w = _export_w(inputs, picture)
         self.allowed_w = allowed_import_w(state, inputs.site, now_s)
+        self.driven: list[str] = []
         self.choices: dict[str, Choice] = {}
 
     def decide(self) -> dict[str, UnitDecision]:
         """Decide on each unit; those that are not driven take their place first."""
         decisions: dict[str, UnitDecision] = {}
-        driven: list[str] = []
+        driven = self.driven
         for key, known in self.inputs.units.items():
             unit = self.state.units[key]
             left = self._leave(unit, known, key)
@@ -188,12 +197,24 @@ class _Table:
         self, unit: UnitState, known: UnitInputs, key: str
     ) -> UnitDecision | None:
         """Return the decision on a unit that is not driven, None for one that is."""
-        silence = self._silence(unit, known, key)
-        if silence is not None:
-            if silence.code in DOES_OTHERWISE:
-                forget(unit)
-            return self._decision(unit, known, None, silence, IntentKind.HOLD)
         off = self._off(unit)
+        why = silence(
+            self.state,
+            unit,
+            known,
+            self.now_s,
+            off=off,
+            intent=lambda: self._choose(key).intent.kind,
+        )
+        if why is not None:
+            setpoint = None
+            if why.code in DOES_OTHERWISE:
+                forget(unit)
+            elif why.code in ANOTHER_CAR and known.vehicles and unit.told_w != 0.0:
+                native.remember(unit, native=False, now_s=self.now_s)
+                commanded(unit, known, 0.0, self.now_s, told=not self.observing)
+                setpoint = Setpoint(power_w=0.0, reason=why)
+            return self._decision(unit, known, setpoint, why, IntentKind.HOLD)
         # What was told stays told: whoever only looks on has to take it back.
         if not off and not (self.observing and unit.told):
             return None
@@ -211,43 +232,6 @@ class _Table:
             self.state.settings.mode is HomeMode.OFF
             or unit.settings.mode is UnitMode.OFF
         )
-
-    def _silence(self, unit: UnitState, known: UnitInputs, key: str) -> Reason | None:
-        """Return why nothing may be said to the unit, if so."""
-        reading = known.reading
-        if reading is None or not reading.fresh(self.now_s):
-            return Reason(code=ReasonCode.NO_READING)
-        if self.state.guard is not Guard.CLEAR:
-            return Reason(code=GUARD_REASONS[self.state.guard])
-        if self.state.lost_s is not None and may_island_unseen(known):
-            return Reason(code=ReasonCode.GUARD_METER_LOST)
-        if reading.status in SILENT_STATUS:
-            return Reason(code=SILENT_STATUS[reading.status])
-        if reading.connected is False:
-            return Reason(code=ReasonCode.DISCONNECTED)
-        if not reading.changed_elsewhere:
-            unit.elsewhere_since_s = None
-        elif self._respected(unit, key):
-            return Reason(code=ReasonCode.CHANGED_ELSEWHERE)
-        if unit.stored_kwh is None and not self._off(unit):
-            return Reason(code=ReasonCode.SOC_UNKNOWN)
-        return None
-
-    def _respected(self, unit: UnitState, key: str) -> bool:
-        """Return whether what was set on the station itself is left alone still."""
-        if self._off(unit):
-            return False
-        kind = None if unit.stored_kwh is None else self._choose(key).intent.kind
-        if unit.elsewhere_since_s is None:
-            unit.elsewhere_since_s = self.now_s
-            unit.intent = kind
-        if self.now_s - unit.elsewhere_since_s >= ELSEWHERE_S:
-            return False
-        if kind is None or kind is unit.intent:
-            return True
-        # The plan wants something new: said once, it is not taken back.
-        unit.elsewhere_since_s = self.now_s - ELSEWHERE_S
-        return False
 
     def _choose(self, key: str) -> Choice:
         choice = self.choices.get(key)
@@ -269,69 +253,125 @@ class _Table:
             forget(unit)
             begin_afresh(unit)
         choice = self._choose(key)
-        rethink(self.state, key, now_s, lambda: self._outlook(unit, known))
-        intent = choice.intent
-        room = self._room()
-        fixed = intent.kind in (IntentKind.CHARGE, IntentKind.HOLD)
-        if self.picture.grid_w is None and not fixed:
-            bounded = bound(
-                self._blind(unit, known, intent),
-                choice,
-                unit,
-                known,
-                self.inputs,
-                room,
+        rethink(self.state, unit.book(key), now_s, lambda: self._outlook(unit, known))
+        case = _Case(
+            unit=unit,
+            known=known,
+            choice=choice,
+            room=self._room(),
+            may_follow=native.may_follow(
+                choice.intent, choice, unit, known, self.inputs, now_s
             )
-            if bounded.power_w == (unit.command_w or 0.0):
+            and self._alone(key),
+        )
+        intent = choice.intent
+        if self.picture.grid_w is None and intent.kind not in FIXED:
+            bounded, follows = self._blindly(case)
+            if follows is unit.native and (
+                follows or bounded.power_w == (unit.command_w or 0.0)
+            ):
                 self._take(unit, bounded.power_w)
                 return self._decision(
                     unit, known, None, bounded.reason, intent.kind, choice
                 )
         else:
-            moment = Moment(
-                now_s=now_s,
-                means=self.inputs.means,
-                draw_w=self.draw_w,
-                assumed_draw_w=self.assumed_draw_w,
-                grid_w=self.picture.grid_w,
-                charging_w=self.charging_w,
-                export_w=self.export_w,
-                import_price=self.slot.import_price if self.slot else None,
-            )
-            wanted = wish(intent, unit, known.spec, moment)
-            wanted = bound(wanted, choice, unit, known, self.inputs, room)
-            bounded = steady(
-                replace(wanted, urgent=choice.by_user or choice.for_departure),
-                unit,
-                known.capabilities,
-                moment,
-                lambda power_w: fits(power_w, choice, unit, known, self.inputs, room),
-            )
+            bounded, follows = self._by_sight(case)
         unit.intent = intent.kind
         unit.helps = (
             bounded.power_w > 0.0 and bounded.reason.code is ReasonCode.MAIN_LIMIT
         )
         commanded(unit, known, bounded.power_w, now_s, told=not self.observing)
+        native.remember(unit, native=follows, now_s=now_s)
         self._take(unit, bounded.power_w)
-        setpoint = Setpoint(
-            power_w=bounded.power_w,
-            reason=bounded.reason,
-            until_soc_percent=(
-                ceiling_percent(unit, known, choice)
-                if bounded.power_w < 0.0
-                else floor_percent(unit, known)
-                if bounded.power_w > 0.0
-                else None
-            ),
-        )
         return self._decision(
             unit,
             known,
-            setpoint,
+            self._setpoint(unit, known, choice, bounded),
             bounded.reason,
             intent.kind,
             choice,
-            missed=above_allowed(bounded.power_w, room),
+            missed=above_allowed(bounded.power_w, case.room),
+        )
+
+    def _blindly(self, case: _Case) -> tuple[Wish, bool]:
+        """Return what goes on without a meter, and whether the unit follows its own."""
+        bounded = self._bound(
+            case, self._blind(case.unit, case.known, case.choice.intent)
+        )
+        stopped = bounded.firm and bounded.power_w <= 0.0
+        return bounded, case.unit.native and case.may_follow and not stopped
+
+    def _by_sight(self, case: _Case) -> tuple[Wish, bool]:
+        """Return the power that the meter asks for, and whether the unit follows."""
+        unit, known, choice = case.unit, case.known, case.choice
+        moment = self._moment()
+        wanted = self._bound(case, wish(choice.intent, unit, known.spec, moment))
+        able_w = native.ceiling_w(choice.intent, unit, known)
+        if (
+            unit.native
+            and case.may_follow
+            and native.goes_on(unit, wanted, able_w, known, self.inputs, moment)
+        ):
+            standing_w = unit.command_w or 0.0
+            return Wish(power_w=standing_w, reason=choice.intent.reason), True
+        bounded = steady(
+            replace(wanted, urgent=choice.by_user or choice.for_departure),
+            unit,
+            known.capabilities,
+            moment,
+            lambda power_w: fits(power_w, choice, unit, known, self.inputs, case.room),
+        )
+        begins = case.may_follow and not unit.native
+        return bounded, begins and native.begins(unit, bounded, known, self.now_s)
+
+    def _bound(self, case: _Case, wanted: Wish) -> Wish:
+        return bound(wanted, case.choice, case.unit, case.known, self.inputs, case.room)
+
+    def _alone(self, key: str) -> bool:
+        """Return whether all other units rest, and will go on to.
+
+        One that follows would feed those that charge, and fight with those that cover.
+        """
+        for other, unit in self.state.units.items():
+            if other == key or other not in self.inputs.units:
+                continue
+            if not native.at_rest(unit):
+                return False
+            if other in self.driven:
+                if self._choose(other).intent.kind is not IntentKind.HOLD:
+                    return False
+        return True
+
+    def _moment(self) -> Moment:
+        return Moment(
+            now_s=self.now_s,
+            means=self.inputs.means,
+            draw_w=self.draw_w,
+            assumed_draw_w=self.assumed_draw_w,
+            grid_w=self.picture.grid_w,
+            charging_w=self.charging_w,
+            export_w=self.export_w,
+            import_price=self.slot.import_price if self.slot else None,
+        )
+
+    def _setpoint(
+        self, unit: UnitState, known: UnitInputs, choice: Choice, bounded: Wish
+    ) -> Setpoint:
+        power_w = bounded.power_w
+        if unit.native:
+            power_w = native.ceiling_w(choice.intent, unit, known)
+        until = None
+        if power_w != 0.0:
+            until = (
+                ceiling_percent(unit, known, choice)
+                if power_w < 0.0
+                else floor_percent(unit, known)
+            )
+        return Setpoint(
+            power_w=power_w,
+            reason=bounded.reason,
+            native=NativeMode.FOLLOW if unit.native else None,
+            until_soc_percent=until,
         )
 
     def _outlook(self, unit: UnitState, known: UnitInputs) -> Outlook:
@@ -359,9 +399,9 @@ class _Table:
         """
         standing_w = unit.command_w or 0.0
         since_s = self.state.blind_since_s
-        alone = (standing_w < 0.0 or known.spec.min_import_w <= 0.0) and self.now_s - (
-            since_s or self.now_s
-        ) >= METER_LOST_S
+        watched = unit.native or (standing_w >= 0.0 and known.spec.min_import_w > 0.0)
+        left_s = self.now_s - (since_s or self.now_s)
+        alone = not watched and left_s >= METER_LOST_S
         if alone or unit.intent is not intent.kind:
             standing_w = 0.0
         return Wish(power_w=standing_w, reason=Reason(code=ReasonCode.METER_STALE))
@@ -400,27 +440,20 @@ class _Table:
         park: bool = False,
         missed: bool = False,
     ) -> UnitDecision:
-        spec = known.spec
-        soc = soc_percent(unit, spec)
-        above_kwh = None
-        if unit.stored_kwh is not None:
-            reserve_kwh = spec.capacity_kwh * unit.settings.reserve_percent / 100.0
-            above_kwh = max(0.0, unit.stored_kwh - reserve_kwh)
         flags: tuple[ReasonCode, ...] = ()
         if choice is not None and choice.unreachable_departure:
             flags += (ReasonCode.DEPARTURE,)
         if missed:
             flags += (ReasonCode.IMPORT_LIMIT,)
-        return UnitDecision(
+        return report(
+            unit,
+            known,
+            self.now_s,
             setpoint=setpoint,
             send=park or (setpoint is not None and not self.observing),
             park=park,
             reason=reason,
             intent=intent,
-            status=_status(known, self.now_s),
-            soc_percent=soc,
-            stored_kwh=unit.stored_kwh,
-            above_reserve_kwh=above_kwh,
             next_action=choice.next_action if choice else None,
             flags=flags,
         )
@@ -432,18 +465,3 @@ def _export_w(inputs: Inputs, picture: Picture) -> float:
     if site.export_only_without_solar and (picture.solar_w or 0.0) > 0.0:
         return 0.0
     return site.battery_export_limit_w
-
-
-def _status(known: UnitInputs, now_s: float) -> UnitStatus:
-    reading = known.reading
-    if reading is None or not reading.fresh(now_s):
-        return UnitStatus.UNREACHABLE
-    if reading.islanding:
-        return UnitStatus.ISLANDING
-    if reading.status is not None:
-        return reading.status
-    if reading.connected is False:
-        return UnitStatus.DISCONNECTED
-    if reading.power_w:
-        return UnitStatus.DISCHARGING if reading.power_w > 0.0 else UnitStatus.CHARGING
-    return UnitStatus.IDLE
