@@ -11,6 +11,7 @@ from custom_components.leaf_to_home.engine.model import (
     HomeMode,
     Inputs,
     Intent,
+    NativeMode,
     Reading,
     Sample,
     Site,
@@ -65,6 +66,12 @@ class Row:
         """Return the set-point that was handed out, None where there was silence."""
         return self.command_of("leaf")
 
+    @property
+    def follows(self) -> bool:
+        """Return whether the leaf was left to follow the load by itself."""
+        setpoint = self.decision.units["leaf"].setpoint
+        return setpoint is not None and setpoint.native is NativeMode.FOLLOW
+
     def command_of(self, key: str) -> float | None:
         """Return the set-point that a unit was handed."""
         unit = self.decision.units[key]
@@ -97,6 +104,8 @@ class Loop:
 
     `spec` is what the engine believes of the unit, `truth` what it is. `more` are other
     units. `adjust` may change the inputs of a step, `reading` those of the leaf.
+    `native`: the leaf can follow the load by itself, as a plant with a `min_import_w`
+    does when it is told its highest power.
     """
 
     site: Site
@@ -104,6 +113,7 @@ class Loop:
     truth: UnitSpec | None = None
     more: dict[str, UnitSpec] = field(default_factory=dict)
     dead_time_s: float = 5.0
+    native: bool = False
     mode: HomeMode = HomeMode.AUTOMATIC
     plan: Intent | None = None
     import_limit_w: float | None = None
@@ -174,7 +184,10 @@ class Loop:
                 units={
                     key: UnitInputs(
                         spec=spec,
-                        capabilities=Capabilities(dead_time_s=self.dead_time_s),
+                        capabilities=Capabilities(
+                            dead_time_s=self.dead_time_s,
+                            native_follow=self.native and key == "leaf",
+                        ),
                         reading=readings[key],
                         plan=self.plan,
                     )

@@ -13,6 +13,7 @@ import pytest
 from custom_components.leaf_to_home.engine.battery import LossCurve
 from custom_components.leaf_to_home.engine.bounds import RESUME_PERCENT
 from custom_components.leaf_to_home.engine.model import (
+    Capabilities,
     Decision,
     Departure,
     Guard,
@@ -20,6 +21,7 @@ from custom_components.leaf_to_home.engine.model import (
     Inputs,
     Intent,
     IntentKind,
+    NativeMode,
     Reading,
     Reason,
     ReasonCode,
@@ -77,6 +79,7 @@ dead_times = st.sampled_from([1.0, 5.0, 20.0])
 
 SITE = site_with(EVENING_PEAK, main_limit_w=10_000.0)
 SPECS = {"leaf": LEAF, "pack": replace(LEAF, usable_kwh=10.0)}
+CARS = {"own": LEAF, "other": replace(LEAF, usable_kwh=20.0)}
 LEAVES = Departure(time_s=START_S + 3600.0, soc_percent=80.0)
 
 
@@ -109,8 +112,13 @@ class Trouble:
 
 
 def live(seed: int) -> Iterator[Moment]:
-    """Run a home with two units, that mostly obey, through a troubled history."""
+    """Run a home with two units, that mostly obey, through a troubled history.
+
+    In some homes the leaf follows the load by itself, in some there are two of it.
+    """
     random = Random(seed)
+    capabilities = {"leaf": Capabilities(native_follow=seed % 2 == 0)}
+    vehicles = {"leaf": CARS} if seed % 5 < 2 else {}
     trouble = Trouble(random)
     state = HomeState(
         units={
@@ -159,6 +167,9 @@ def live(seed: int) -> Iterator[Moment]:
             units={
                 key: UnitInputs(
                     spec=spec,
+                    capabilities=capabilities.get(key, Capabilities()),
+                    vehicles=vehicles.get(key, {}),
+                    plan_vehicle=state.units[key].vehicle,
                     reading=None
                     if trouble(f"none {key}", 0.02, True)
                     else (readings.get(key)),
@@ -180,6 +191,10 @@ def live(seed: int) -> Iterator[Moment]:
         for key, told in decision.units.items():
             if told.setpoint is not None and told.send and random.random() < 0.9:
                 powers_w[key] = told.setpoint.power_w
+                if told.setpoint.native is NativeMode.FOLLOW:
+                    others_w = sum(powers_w.values()) - powers_w[key]
+                    room_w = max(0.0, load_w - others_w - 50.0)
+                    powers_w[key] = min(told.setpoint.power_w, room_w)
             elif told.park:
                 powers_w[key] = 0.0
 
@@ -188,6 +203,9 @@ def _says(
     trouble: Trouble, key: str, soc: float, power_w: float, now_s: float
 ) -> Reading:
     connected = not trouble(f"away {key}", 0.02, True)
+    vehicle = trouble(f"car {key}", 0.03, "other", "visitor", "unknown") or "own"
+    if vehicle != "own":
+        soc = 0.7 * soc
     glitch = trouble(f"glitch {key}", 0.03, 0.0, 1.0, -5.0, "unknown")
     percent = float(int(soc)) if glitch is None else glitch
     return Reading(
@@ -200,6 +218,7 @@ def _says(
         max_charge_w=trouble(f"most {key}", 0.03, 0.0, 3300.0),
         max_discharge_w=trouble(f"most {key}", 0.03, 0.0, 3300.0),
         changed_elsewhere=trouble(f"panel {key}", 0.02, True) is not None,
+        vehicle=vehicle if connected and vehicle != "unknown" else None,
     )
 
 
@@ -365,6 +384,27 @@ def test_rule_7_nothing_is_written_near_an_outage(history: int) -> None:
 
 
 @thorough(40)
+@given(history=histories)
+def test_rule_8_a_car_that_is_not_known_is_held(history: int) -> None:
+    known = False
+    for moment in live(history):
+        inputs = moment.inputs.units["leaf"]
+        reading = inputs.reading
+        if not inputs.vehicles or reading is None or not reading.fresh(moment.now_s):
+            continue
+        if reading.connected is False:
+            known = False
+        elif reading.vehicle is not None:
+            known = reading.vehicle in CARS
+        setpoint = moment.decision.units["leaf"].setpoint
+        if not known and setpoint is not None:
+            assert setpoint.power_w == 0.0
+            assert setpoint.native is None
+        if known and reading.vehicle is not None:
+            assert moment.after.units["leaf"].vehicle == reading.vehicle
+
+
+@thorough(40)
 @given(
     silence_s=st.integers(min_value=1, max_value=150),
     change=st.sampled_from([UnitMode.HOLD, UnitMode.OFF, UnitMode.CHARGE]),
@@ -415,6 +455,7 @@ def load_of(levels_w: list[float], seconds: float) -> Callable[[float], float]:
     above_percent=st.floats(min_value=-5.0, max_value=8.0),
     loss_w=st.sampled_from([0.0, 80.0, 250.0]),
     mode=st.sampled_from([UnitMode.AUTOMATIC, UnitMode.DISCHARGE]),
+    native=st.booleans(),
 )
 def test_rule_1_the_reserve_is_kept(
     levels_w: list[float],
@@ -425,9 +466,11 @@ def test_rule_1_the_reserve_is_kept(
     above_percent: float,
     loss_w: float,
     mode: UnitMode,
+    native: bool,
 ) -> None:
     believed = replace(
         SMALL,
+        min_import_w=50.0 if native else 0.0,
         soc_step_percent=soc_step_percent,
         reserve_percent=reserve_percent,
         initial_soc_percent=reserve_percent + above_percent,
@@ -439,6 +482,7 @@ def test_rule_1_the_reserve_is_kept(
         truth=truth,
         dead_time_s=dead_time_s,
         plan=intent,
+        native=native,
     )
     loop.change(mode=mode)
     rows = loop.run(1500.0, load_of(levels_w, 40.0))
@@ -472,6 +516,7 @@ def test_rule_1_the_reserve_is_kept(
     seed=st.integers(min_value=0, max_value=99),
     kind=st.sampled_from([IntentKind.COVER, IntentKind.EXPORT]),
     lag_s=st.sampled_from([0.0, 10.0]),
+    native=st.booleans(),
 )
 def test_rule_3_settled_export_is_what_is_allowed(
     levels_w: list[float],
@@ -480,12 +525,14 @@ def test_rule_3_settled_export_is_what_is_allowed(
     seed: int,
     kind: IntentKind,
     lag_s: float,
+    native: bool,
 ) -> None:
     stands_s = 150.0
     random = Random(seed)
     loop = Loop(
         site=dear_site(battery_export_limit_w=export_w),
-        spec=replace(LEAF, min_import_w=0.0),
+        spec=replace(LEAF, min_import_w=50.0 if native else 0.0),
+        native=native,
         dead_time_s=dead_time_s,
         plan=Intent(kind=kind, power_w=6000.0, reason=PLAN),
         noise_w=lambda _: random.uniform(-50.0, 50.0),
@@ -575,6 +622,7 @@ def test_rule_4_a_departure_that_can_be_met_is_met(
     ),
     export_w=st.sampled_from([0.0, 2000.0]),
     meter_s=st.sampled_from([1.0, 10.0]),
+    native=st.booleans(),
 )
 def test_rule_5_at_a_constant_load_the_unit_turns_twice_an_hour_at_most(
     net_w: float,
@@ -584,11 +632,13 @@ def test_rule_5_at_a_constant_load_the_unit_turns_twice_an_hour_at_most(
     home: HomeMode,
     export_w: float,
     meter_s: float,
+    native: bool,
 ) -> None:
     random = Random(seed)
     loop = Loop(
         site=dear_site(battery_export_limit_w=export_w),
-        spec=replace(LEAF, min_import_w=0.0, usable_kwh=10.0),
+        spec=replace(LEAF, min_import_w=50.0 if native else 0.0, usable_kwh=10.0),
+        native=native,
         dead_time_s=dead_time_s,
         plan=plan,
         mode=home,
@@ -614,6 +664,7 @@ def test_rule_5_at_a_constant_load_the_unit_turns_twice_an_hour_at_most(
     home=st.sampled_from([HomeMode.AUTOMATIC, HomeMode.SELF_CONSUMPTION]),
     import_limit_w=st.sampled_from([None, 3000.0]),
     main_limit_w=st.sampled_from([None, 5000.0]),
+    native=st.booleans(),
 )
 def test_rule_5_starts_and_reversals_keep_their_distance(
     levels_w: list[float],
@@ -624,10 +675,12 @@ def test_rule_5_starts_and_reversals_keep_their_distance(
     home: HomeMode,
     import_limit_w: float | None,
     main_limit_w: float | None,
+    native: bool,
 ) -> None:
     loop = Loop(
         site=dear_site(main_limit_w=main_limit_w),
-        spec=replace(LEAF, min_import_w=0.0),
+        spec=replace(LEAF, min_import_w=50.0 if native else 0.0),
+        native=native,
         dead_time_s=dead_time_s,
         plan=plan,
         mode=home,

@@ -404,6 +404,8 @@ class _Table:
         alone = not watched and left_s >= METER_LOST_S
         if alone or unit.intent is not intent.kind:
             standing_w = 0.0
+        # Less than before can be meant without a meter, too.
+        standing_w = min(standing_w, intent.power_w)
         return Wish(power_w=standing_w, reason=Reason(code=ReasonCode.METER_STALE))
 
     def _room(self) -> Room:
