@@ -30,6 +30,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
     UnitStatus,
 )
+from custom_components.leaf_to_home.units import base
 from custom_components.leaf_to_home.units.echonet_lite import driver
 
 PACKAGE = Path(sensor.__file__).parent
@@ -171,7 +172,7 @@ def test_issues(language: str) -> None:
         health.ISSUE_SOURCE_STALE,
         health.ISSUE_STORE_UNREADABLE,
         driver.ISSUE_PORT,
-        driver.ISSUE_VEHICLE,
+        base.ISSUE_VEHICLE,
     }
 
 

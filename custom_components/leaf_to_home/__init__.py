@@ -8,7 +8,13 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .const import CONF_DRIVER, CONF_IMPORT_LIMIT, DOMAIN, SUBENTRY_UNIT
+from .const import (
+    CONF_DRIVER,
+    CONF_IMPORT_LIMIT,
+    CONF_NATIVE_FOLLOW,
+    DOMAIN,
+    SUBENTRY_UNIT,
+)
 from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
 from .home import Home, HomeRuntime, LeafToHomeConfigEntry, UnitRuntime
@@ -20,6 +26,7 @@ from .sources.meters import Meters
 from .store import HomeStore, async_remove_unit
 from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
+from .vehicles import build_vehicles
 from .websocket import async_setup_plan_access
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -150,8 +157,13 @@ async def _async_add_units(
             continue
         data: dict[str, Any] = dict(subentry.data)
         spec = build_spec(presets, data, subentry.title)
+        vehicles = build_vehicles(presets, data, subentry.title)
         context = UnitContext(
-            subentry_id=key, name=subentry.title, spec=spec, data=data
+            subentry_id=key,
+            name=subentry.title,
+            spec=spec,
+            data=data,
+            vehicles={name: vehicle.spec for name, vehicle in vehicles.items()},
         )
         home.state.units.setdefault(key, UnitState(settings=first_settings(spec)))
         home.add_unit(
@@ -159,6 +171,8 @@ async def _async_add_units(
             name=subentry.title,
             spec=spec,
             unit=await async_create_unit(hass, data[CONF_DRIVER], context),
+            vehicles=vehicles,
+            native=data.get(CONF_NATIVE_FOLLOW, True),
             on_info=on_info,
         )
 

@@ -33,6 +33,9 @@ CONF_DRIVER: Final = "driver"
 CONF_PRESET: Final = "preset"
 CONF_SOH: Final = "soh_percent"
 CONF_SPEC: Final = "spec"  # values of UnitSpec that differ from the preset
+CONF_VEHICLES: Final = "vehicles"  # [{"key", "name", "preset", ...}] told apart by key
+CONF_VISITORS: Final = "visitors"  # [key, ...] cars that are left alone
+CONF_NATIVE_FOLLOW: Final = "native_follow"  # whether a unit may lead itself
 
 GRID_SENSOR: Final = "sensor"
 GRID_INVERTED: Final = "inverted"

@@ -20,7 +20,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
-from .const import DOMAIN
+from .const import CONF_VISITORS, DOMAIN
 from .engine.state import to_dict
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
 from .units.base import TellsMore
@@ -104,11 +104,40 @@ def _unit(home: Home, unit: UnitRuntime) -> dict[str, Any]:
 
 
 def _private(entry: LeafToHomeConfigEntry, data: dict[str, Any]) -> dict[str, Any]:
-    """Take out what names a person or a place, also where an error repeats it."""
+    """Take out what names a person, car or place, also where an error repeats it."""
     names = (unit.name for unit in entry.runtime_data.units.values())
     secrets = {*_secrets(entry.as_dict()), *_secrets(data), *names}
     texts: dict[str, Any] = _scrub(data, sorted(secrets, key=len, reverse=True))
-    return async_redact_data(texts, TO_REDACT)
+    return async_redact_data(_renamed(texts, _aliases(entry)), TO_REDACT)
+
+
+def _aliases(entry: LeafToHomeConfigEntry) -> dict[str, str]:
+    """Return what to call cars: their keys are made of what names them for all time."""
+    home, keys = entry.runtime_data.home, dict[str, None]()
+    for subentry_id, unit in entry.runtime_data.units.items():
+        state, reading = home.state.units[subentry_id], unit.coordinator.data
+        keys |= dict.fromkeys(unit.vehicles)
+        keys |= dict.fromkeys(entry.subentries[subentry_id].data.get(CONF_VISITORS, ()))
+        keys |= dict.fromkeys(state.vehicles)
+        for key in (state.vehicle, reading.vehicle if reading is not None else None):
+            if key is not None:
+                keys[key] = None
+    return {key: f"car {number}" for number, key in enumerate(keys, 1)}
+
+
+def _renamed(data: Any, aliases: Mapping[str, str]) -> Any:
+    """Return a copy in which every car goes by its alias."""
+    if isinstance(data, Mapping):
+        return {
+            _renamed(key, aliases): _renamed(value, aliases)
+            for key, value in data.items()
+        }
+    if isinstance(data, list | tuple):
+        return [_renamed(item, aliases) for item in data]
+    if isinstance(data, str):
+        for key, alias in aliases.items():
+            data = data.replace(key, alias)
+    return data
 
 
 def _secrets(data: Any) -> Iterator[str]:

@@ -20,6 +20,7 @@ from .engine.outage import may_park
 from .engine.savings import Savings, savings
 from .engine.state import HomeState
 from .engine.step import step
+from .engine.vehicles import seated
 from .health import HomeHealth
 from .inputs import collect
 from .leaving import async_leave
@@ -29,6 +30,7 @@ from .saver import Saver, worth_saving
 from .sources.meters import Meters
 from .store import HomeStore
 from .units.base import Unit, UnitInfo
+from .vehicles import Vehicle
 from .worker import UnitWorker
 
 # Ageing, windows and prices go on when no sample comes.
@@ -51,7 +53,14 @@ class UnitRuntime:
     unit: Unit
     coordinator: UnitCoordinator
     worker: UnitWorker
+    vehicles: Mapping[str, Vehicle]
+    native: bool
     info: UnitInfo | None = None
+
+    @property
+    def vehicle_specs(self) -> Mapping[str, UnitSpec]:
+        """Return the batteries of the cars that the station tells apart."""
+        return {key: vehicle.spec for key, vehicle in self.vehicles.items()}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -129,9 +138,15 @@ class Home:
         name: str,
         spec: UnitSpec,
         unit: Unit,
+        vehicles: Mapping[str, Vehicle],
+        native: bool,
         on_info: Callable[[UnitRuntime], None],
     ) -> None:
-        """Take a unit in, before the home starts; `on_info`: it said what it is."""
+        """Take a unit in, before the home starts; `on_info`: it said what it is.
+
+        `vehicles` are the cars that belong to it; without `native` it is led by
+        set-points.
+        """
 
         @callback
         def learnt(info: UnitInfo) -> None:
@@ -152,6 +167,8 @@ class Home:
                 may_write=lambda park: self._may_write(runtime, park=park),
                 on_outcome=self._show,
             ),
+            vehicles=vehicles,
+            native=native,
         )
         self.units[subentry_id] = runtime
 
@@ -266,7 +283,7 @@ class Home:
             self._health.async_decided()
         self._failures = 0
         self._pass_on(self.decision)
-        self.plans.async_hear(self.state, inputs, now_s)
+        self.plans.async_hear(self.state, seated(self.state, inputs), now_s)
         self._health.async_check(self._meters, inputs, self.state, now_s)
         if worth_saving(before, self.state, self.site.tariff, now_s):
             self._saver.async_request()
@@ -445,6 +462,7 @@ class Home:
                 (
                     unit.status,
                     self.state.units[key].settings,
+                    self.state.units[key].vehicle_here,
                     self.units[key].coordinator.last_update_success,
                     outcome.kind
                     if (outcome := self.units[key].worker.outcome)

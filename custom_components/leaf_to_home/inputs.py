@@ -31,6 +31,8 @@ def collect(
                 capabilities=runtime.unit.capabilities,
                 reading=runtime.coordinator.data,
                 outcome=runtime.worker.outcome,
+                vehicles=runtime.vehicle_specs,
+                native=runtime.native,
             )
             for key, runtime in units.items()
         },

@@ -97,6 +97,8 @@ class HomePlans:
     def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
         self.plans: dict[str, Plan] = {}
         self.failed = False
+        # For which car of a unit its plan was made.
+        self._vehicles: Mapping[str, str | None] = {}
         self._hass = hass
         self._entry = entry
         self._store = plan_store(hass, entry.entry_id)
@@ -118,6 +120,7 @@ class HomePlans:
         except AttributeError, KeyError, NewerStore, TypeError:
             LOGGER.warning("%s: the stored plan cannot be read", self._entry.title)
             return
+        self._vehicles = self._stored.get("vehicles") or {}
         if self._stored.get("plans"):
             self.plans = await self._hass.async_add_executor_job(
                 _read_plans, self._stored["plans"]
@@ -134,7 +137,11 @@ class HomePlans:
         if not self.plans:
             return inputs
         units = {
-            key: replace(unit, plan=self.intent(key, now_s))
+            key: replace(
+                unit,
+                plan=self.intent(key, now_s),
+                plan_vehicle=self._vehicles.get(key),
+            )
             for key, unit in inputs.units.items()
         }
         return replace(inputs, units=units)
@@ -243,7 +250,8 @@ class HomePlans:
         else:
             self.failed = False
             self.plans = plans
-            await self._store.async_write(stored)
+            self._vehicles = {key: unit.vehicle for key, unit in state.units.items()}
+            await self._store.async_write(stored | {"vehicles": self._vehicles})
         finally:
             self._busy = False
         self._published.async_publish()
@@ -263,7 +271,13 @@ def _signature(state: HomeState, inputs: Inputs) -> object:
         state.settings,
         id(inputs.site),
         [
-            (key, state.units[key].settings, state.units[key].connected, u.departures)
+            (
+                key,
+                state.units[key].settings,
+                state.units[key].connected,
+                state.units[key].vehicle,
+                u.departures,
+            )
             for key, u in inputs.units.items()
         ],
     )

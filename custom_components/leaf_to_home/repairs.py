@@ -13,6 +13,8 @@ import voluptuous as vol
 
 from .const import CONF_GRID, DOMAIN, GRID_INVERTED, GRID_SENSOR, GRID_TWO
 from .health import ISSUE_GRID_SIGN
+from .repairs_vehicle import VehicleRepairFlow
+from .units.base import ISSUE_VEHICLE
 
 
 async def async_create_fix_flow(
@@ -23,6 +25,10 @@ async def async_create_fix_flow(
     """Create the flow that fixes an issue."""
     if issue_id.startswith(ISSUE_GRID_SIGN) and data is not None:
         return GridSignRepairFlow(str(data["entry_id"]))
+    if issue_id.startswith(ISSUE_VEHICLE) and data is not None:
+        return VehicleRepairFlow(
+            subentry_id=str(data["subentry_id"]), vehicle=str(data["vehicle"])
+        )
     return ConfirmRepairFlow()
 
 

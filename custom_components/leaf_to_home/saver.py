@@ -93,5 +93,7 @@ def worth_saving(
         or known.settings != unit.settings
         or known.islanding != unit.islanding
         or known.parked != unit.parked
+        or known.vehicle != unit.vehicle
+        or known.vehicle_here != unit.vehicle_here
         for key, unit in after.units.items()
     )

@@ -1,6 +1,6 @@
 """What a home and its units measure, decide and save."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, override
@@ -38,6 +38,7 @@ from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
 from .plans import FAILED, NO_PROBLEM
+from .vehicles import NO_VEHICLE, OTHER_VEHICLE
 
 PARALLEL_UPDATES = 0
 
@@ -79,10 +80,15 @@ class HomeSensorDescription(SensorEntityDescription):
 
 @dataclass(frozen=True, kw_only=True)
 class UnitSensorDescription(SensorEntityDescription):
-    """Describe a sensor of a unit; `measured` ones go when the unit is unreachable."""
+    """Describe a sensor of a unit; `measured` ones go when the unit is unreachable.
+
+    `names_fn` tells what it can say beside its options, in words of the user's own.
+    """
 
     attributes_fn: Callable[[LeafToHomeUnitEntity], Mapping[str, Any]] | None = None
+    has_fn: Callable[[UnitRuntime], bool] = lambda _: True
     measured: bool = False
+    names_fn: Callable[[UnitRuntime], Iterable[str]] | None = None
     significance: Significance
     value_fn: Callable[[LeafToHomeUnitEntity], StateType]
 
@@ -208,6 +214,24 @@ def _status(unit: LeafToHomeUnitEntity) -> str | None:
         # The engine goes by the last reading until that is too old.
         return UnitStatus.UNREACHABLE
     return unit.decision.status if unit.decision else None
+
+
+def _vehicle(unit: LeafToHomeUnitEntity) -> str | None:
+    """Return the name of the car at the plug, None until it is told."""
+    reading = unit.reading
+    if reading is None:
+        return None
+    if reading.connected is False:
+        return NO_VEHICLE
+    state = unit.home.state.units[unit.unit.subentry_id]
+    if state.vehicle_here and state.vehicle is not None:
+        return unit.unit.vehicles[state.vehicle].name
+    return None if reading.vehicle is None else OTHER_VEHICLE
+
+
+def _setpoint_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
+    setpoint = unit.decision.setpoint if unit.decision else None
+    return {"native": setpoint.native if setpoint else None}
 
 
 def _reason_numbers(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
@@ -509,12 +533,17 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
     UnitSensorDescription(
         key="setpoint",
         translation_key="setpoint",
+        attributes_fn=_setpoint_details,
         device_class=SensorDeviceClass.POWER,
         native_unit_of_measurement=UnitOfPower.WATT,
         significance=POWER,
         state_class=SensorStateClass.MEASUREMENT,
         value_fn=_unit_decided(
-            lambda decision: decision.setpoint.power_w if decision.setpoint else None
+            lambda decision: (
+                decision.setpoint.power_w
+                if decision.setpoint and decision.setpoint.native is None
+                else None
+            )
         ),
     ),
     UnitSensorDescription(
@@ -538,6 +567,17 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
             unit.unit.worker.outcome.kind if unit.unit.worker.outcome else None
         ),
     ),
+    UnitSensorDescription(
+        key="vehicle",
+        translation_key="vehicle",
+        device_class=SensorDeviceClass.ENUM,
+        has_fn=lambda unit: bool(unit.vehicles),
+        measured=True,
+        names_fn=lambda unit: (vehicle.name for vehicle in unit.vehicles.values()),
+        options=[NO_VEHICLE, OTHER_VEHICLE],
+        significance=TEXT,
+        value_fn=_vehicle,
+    ),
 )
 
 
@@ -557,6 +597,7 @@ async def async_setup_entry(
             (
                 UnitSensor(entry=entry, unit=unit, description=description)
                 for description in UNIT_DESCRIPTIONS
+                if description.has_fn(unit)
             ),
             config_subentry_id=unit.subentry_id,
         )
@@ -621,6 +662,9 @@ class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
             self._attr_native_unit_of_measurement = shown.format(
                 currency=self.home.hass.config.currency
             )
+        if description.names_fn is not None:
+            names = dict.fromkeys(description.names_fn(unit))
+            self._attr_options = [*names, *(description.options or ())]
 
     @property
     @override

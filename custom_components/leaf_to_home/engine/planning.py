@@ -23,9 +23,10 @@ from .presence import PresenceHistory
 from .price_futures import PriceMemory
 from .state import HomeState, UnitState
 from .tariff import Tariff
+from .vehicles import cars_of
 
 # How much more is kept for a soft limit than was needed before: losses, and a margin.
-KEEP_FACTOR = 1.4
+KEEP_FACTOR = 1.15
 # Units are planned in turn at most so often.
 ROUNDS = 2
 # How long a trip is taken to last whose return nobody announced.
@@ -94,16 +95,24 @@ class Past:
     presence: dict[str, PresenceHistory] = field(default_factory=dict)
 
     def hear(self, state: HomeState, inputs: Inputs, now_s: float) -> None:
-        """Take in which units are there; called at least every quarter-hour."""
-        for key in inputs.units:
+        """Take in which units are there; called at least every quarter-hour.
+
+        Where cars are told apart, each has trips of its own.
+        """
+        for key, known in inputs.units.items():
             unit = state.units[key]
-            self.presence.setdefault(key, PresenceHistory()).hear(
-                inputs.site.tariff,
-                now_s,
-                connected=unit.connected,
-                stored_kwh=unit.stored_kwh,
-                announced=inputs.units[key].departures,
-            )
+            book = unit.book(key)
+            if book not in self.presence and key in self.presence:
+                self.presence[book] = self.presence.pop(key)
+            for car in cars_of(key, unit, known):
+                announced = known.departures if car.book == book else ()
+                self.presence.setdefault(car.book, PresenceHistory()).hear(
+                    inputs.site.tariff,
+                    now_s,
+                    connected=car.connected,
+                    stored_kwh=car.stored_kwh,
+                    announced=announced,
+                )
 
 
 class Planner:
@@ -250,7 +259,7 @@ def _same_intents(one: Plan, other: Plan) -> bool:
 def _with_hazard(
     task: Task, unit: UnitState, past: Past, key: str, tariff: Tariff, now_s: float
 ) -> Task:
-    presence = past.presence.get(key) or PresenceHistory()
+    presence = past.presence.get(unit.book(key)) or PresenceHistory()
     near, far = (
         presence.hazard(
             tariff,
@@ -275,7 +284,7 @@ def absences_of(
 ) -> tuple[Absence, ...]:
     """Return the announced trips, with what such trips took before."""
     spec = known.spec
-    presence = past.presence.get(key) or PresenceHistory()
+    presence = past.presence.get(unit.book(key)) or PresenceHistory()
     result = []
     for departure in departures_ahead(unit, known, tariff, now_s):
         energies: tuple[float, ...] = (0.0,)

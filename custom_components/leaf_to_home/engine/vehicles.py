@@ -6,8 +6,8 @@ out when it is back. Until a car is told after it was plugged in, it is nobody's
 held.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 import math
 from typing import Any, Final
 
@@ -77,6 +77,36 @@ def seated(state: HomeState, inputs: Inputs) -> Inputs:
 def nobodys(unit: UnitState, known: UnitInputs) -> bool:
     """Return whether a car is at the plug that has not been told to be one of ours."""
     return bool(known.vehicles) and not unit.vehicle_here
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Car:
+    """One car of a unit, by its name in the books, or the unit where it has no more.
+
+    What is not known of its presence is None; `stored_kwh` is that of when it left.
+    """
+
+    book: str
+    connected: bool | None
+    stored_kwh: float | None
+
+
+def cars_of(key: str, unit: UnitState, known: UnitInputs) -> Iterator[Car]:
+    """Yield the cars of a unit, with whether each is there."""
+    if not known.vehicles:
+        yield Car(book=key, connected=unit.connected, stored_kwh=unit.stored_kwh)
+        return
+    # Whoever is at the plug without having been told could be any of them.
+    sure = unit.vehicle_here or unit.connected is False
+    for vehicle in known.vehicles:
+        memory = unit.vehicles.get(vehicle)
+        stored_kwh = memory.stored_kwh if memory is not None else None
+        connected: bool | None = False if sure else None
+        if vehicle == unit.vehicle and sure:
+            connected, stored_kwh = unit.connected, unit.stored_kwh
+        yield Car(
+            book=book_of(key, vehicle), connected=connected, stored_kwh=stored_kwh
+        )
 
 
 def _seated(unit: UnitState, known: UnitInputs) -> UnitInputs:

@@ -1,9 +1,9 @@
 """What every driver offers, and how a driver is found by its name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -12,6 +12,9 @@ from homeassistant.helpers.importlib import async_import_module
 from ..const import DOMAIN
 from ..engine.battery import UnitSpec
 from ..engine.model import Capabilities, Outcome, Reading, Setpoint
+
+# A car is at the plug that the unit does not know.
+ISSUE_VEHICLE: Final = "echonet_unknown_vehicle"
 
 
 class UnitUnreachable(HomeAssistantError):
@@ -76,12 +79,16 @@ class WakesVehicle(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitContext:
-    """What a driver gets to be made: the subentry's data and what they mean."""
+    """What a driver gets to be made: the subentry's data and what they mean.
+
+    `vehicles` are the cars that a station can tell apart, by the key that it gives.
+    """
 
     subentry_id: str
     name: str
     spec: UnitSpec
     data: dict[str, Any]
+    vehicles: Mapping[str, UnitSpec] = field(default_factory=dict)
 
 
 # A driver module offers `async_create(hass, context) -> Unit`; its form stands beside

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, Any
 
+from homeassistant.const import CONF_NAME
 from homeassistant.data_entry_flow import FlowContext, FlowResult
 from homeassistant.helpers.importlib import async_import_module
 from homeassistant.helpers.selector import (
@@ -16,8 +17,17 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..const import DOMAIN
+from ..const import CONF_NATIVE_FOLLOW, CONF_VEHICLES, CONF_VISITORS, DOMAIN
 from ..flow_unit import UnitSteps
+from ..presets import async_load_presets
+from ..vehicles import (
+    CONF_KEY,
+    name_errors,
+    name_of,
+    suggested,
+    to_vehicle,
+    vehicle_schema,
+)
 
 if TYPE_CHECKING:
     from .echonet_lite import search
@@ -32,7 +42,6 @@ CONF_HOST = "host"
 CONF_INVERTED = "inverted"
 CONF_LOCAL_ADDRESS = "local_address"
 CONF_METERS = "meters"
-CONF_VEHICLES = "vehicles"
 
 
 class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
@@ -43,6 +52,9 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
     _local_address: str | None = None
     _found: search.Found
     _chosen: dict[str, Any]
+    # Keys of the cars that were chosen, and what was said of the first of them so far.
+    _keys: list[str]
+    _vehicles: list[dict[str, Any]]
 
     async def async_step_echonet_lite(
         self, user_input: dict[str, Any] | None = None
@@ -106,6 +118,7 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
         if meters:
             fields[vol.Optional(CONF_METERS)] = _select(meters, multiple=True)
             fields[vol.Required(CONF_INVERTED, default=False)] = BooleanSelector()
+        fields[vol.Required(CONF_NATIVE_FOLLOW, default=True)] = BooleanSelector()
         return self.async_show_form(
             step_id="echonet_device",
             data_schema=self.add_suggested_values_to_schema(
@@ -120,18 +133,57 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
         """Ask which cars belong to the house."""
         known, plugged = self._cars()
         if user_input is not None:
-            keys = user_input.get(CONF_CARS, [])
-            return await self._async_echonet_done(keys)
-        labels = {key: f"{number}: {key}" for number, key in enumerate(known, 1)}
-        if plugged is not None:
-            labels.setdefault(plugged, f"{len(labels) + 1}: {plugged}")
+            self._keys = user_input.get(CONF_CARS, [])
+            self._vehicles = []
+            return await self.async_step_echonet_car()
+        labels = {key: f"{name} ({key})" for key, name in known.items()}
+        chosen = list(labels)
+        if plugged is not None and plugged not in labels:
+            labels[plugged] = plugged
+            if plugged not in self._visitors():
+                chosen.append(plugged)
         return self.async_show_form(
             step_id="echonet_cars",
             data_schema=self.add_suggested_values_to_schema(
                 vol.Schema({vol.Optional(CONF_CARS): _select(labels, multiple=True)}),
-                {CONF_CARS: list(labels)},
+                {CONF_CARS: chosen},
             ),
-            description_placeholders={"plugged": plugged or "–"},
+            description_placeholders={
+                "plugged": "–" if plugged is None else labels[plugged]
+            },
+            last_step=False,
+        )
+
+    async def async_step_echonet_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ResultT:
+        """Ask for name and battery of each car in turn."""
+        number = len(self._vehicles)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            others = [vehicle[CONF_NAME] for vehicle in self._vehicles]
+            errors = name_errors(user_input[CONF_NAME], others)
+            if not errors:
+                self._vehicles.append(to_vehicle(self._keys[number], user_input))
+                user_input = None
+                number += 1
+        if number == len(self._keys):
+            return await self._async_echonet_done(self._vehicles)
+        key = self._keys[number]
+        known, _ = self._cars()
+        name = known.get(key) or name_of({}, self._known_unit_name(), number + 1)
+        return self.async_show_form(
+            step_id="echonet_car",
+            data_schema=self.add_suggested_values_to_schema(
+                vehicle_schema(await async_load_presets(self.hass)),
+                user_input or suggested(self._known_vehicle(key), name),
+            ),
+            errors=errors,
+            description_placeholders={
+                "key": key,
+                "number": str(number + 1),
+                "count": str(len(self._keys)),
+            },
             last_step=False,
         )
 
@@ -163,6 +215,7 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
                 for item in self._found.meters
                 if item.device.unique_id in wanted
             ],
+            CONF_NATIVE_FOLLOW: user_input[CONF_NATIVE_FOLLOW],
         }
         module = await self._async_search_module()
         self._chosen[CONF_CAR] = await module.async_vehicle(
@@ -173,10 +226,14 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
             return await self.async_step_echonet_cars()
         return await self._async_echonet_done([])
 
-    async def _async_echonet_done(self, cars: list[str]) -> ResultT:
+    async def _async_echonet_done(self, vehicles: list[dict[str, Any]]) -> ResultT:
         data = dict(self._chosen)
         del data[CONF_CAR]
-        data[CONF_VEHICLES] = [{"key": key} for key in cars]
+        data[CONF_VEHICLES] = vehicles
+        keys = {vehicle[CONF_KEY] for vehicle in vehicles}
+        visitors = [key for key in self._visitors() if key not in keys]
+        if visitors:
+            data[CONF_VISITORS] = visitors
         return await self._async_driver_done(DRIVER, data)
 
     def _suggested_device(self) -> dict[str, Any]:
@@ -196,6 +253,7 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
                     if (item.device.node, item.device.eoj) in stored
                 ],
                 CONF_INVERTED: any(meter["inverted"] for meter in stored.values()),
+                CONF_NATIVE_FOLLOW: known.get(CONF_NATIVE_FOLLOW, True),
             }
         offered = [item.device.unique_id for item in found.batteries]
         # One that was discovered is known by now.
@@ -219,11 +277,26 @@ class EchonetLiteSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Han
         )
         return address
 
-    def _cars(self) -> tuple[list[str], str | None]:
-        """Return the known cars, and the one at the plug."""
+    def _cars(self) -> tuple[dict[str, str], str | None]:
+        """Return the names of the known cars, and the one at the plug."""
         known = self._known_unit() or {}
-        keys = [vehicle["key"] for vehicle in known.get(CONF_VEHICLES, ())]
-        return keys, self._chosen[CONF_CAR]
+        names = {
+            vehicle[CONF_KEY]: name_of(vehicle, self._known_unit_name(), number)
+            for number, vehicle in enumerate(known.get(CONF_VEHICLES, ()), 1)
+        }
+        return names, self._chosen[CONF_CAR]
+
+    def _known_vehicle(self, key: str) -> dict[str, Any]:
+        """Return what was said of a car before."""
+        known = self._known_unit() or {}
+        for vehicle in known.get(CONF_VEHICLES, ()):
+            if vehicle[CONF_KEY] == key:
+                return dict(vehicle)
+        return {}
+
+    def _visitors(self) -> list[str]:
+        """Return the cars that are left alone."""
+        return list((self._known_unit() or {}).get(CONF_VISITORS, ()))
 
     async def _async_search_module(self) -> Any:
         """Load the protocol when somebody wants it."""

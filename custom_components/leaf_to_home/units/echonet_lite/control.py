@@ -248,6 +248,8 @@ class Commander:
         now_s = asyncio.get_running_loop().time()
         if power_w is not None:
             station.learner.command(power_w, before_w, now_s)
+        else:
+            station.learner.follow()
         station.look()
         return self._judge(recipe, power_w, short=short)
 

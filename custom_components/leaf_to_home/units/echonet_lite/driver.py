@@ -10,9 +10,9 @@ from typing import Any, Final
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from ...const import DOMAIN, LOGGER
+from ...const import CONF_VEHICLES, CONF_VISITORS, DOMAIN, LOGGER
 from ...engine.model import Capabilities, DischargeSemantics, Outcome, Reading, Setpoint
-from ..base import UnitContext, UnitInfo, UnitUnreachable
+from ..base import ISSUE_VEHICLE, UnitContext, UnitInfo, UnitUnreachable
 from .classes import BATTERIES, METER_INTERCONNECTION, OPERATION, Connection
 from .conduct import Conduct
 from .control import Commander
@@ -33,10 +33,8 @@ CONF_ADDRESS: Final = "address"
 CONF_NODE: Final = "node"
 CONF_EOJ: Final = "eoj"
 CONF_METERS: Final = "meters"
-CONF_VEHICLES: Final = "vehicles"
 
 ISSUE_PORT: Final = "echonet_port_taken"
-ISSUE_VEHICLE: Final = "echonet_unknown_vehicle"
 
 # The car is woken for its data at most this often when nobody asks for it, s.
 WAKE_GAP_S: Final = 6 * 3600.0
@@ -65,6 +63,7 @@ class EchonetLiteUnit:
         self._vehicles = frozenset(
             vehicle["key"] for vehicle in data.get(CONF_VEHICLES, ())
         )
+        self._visitors = frozenset(data.get(CONF_VISITORS, ()))
         self._lan: Lan | None = None
         self._link: Link | None = None
         self._station: Station | None = None
@@ -129,7 +128,9 @@ class EchonetLiteUnit:
 
     async def apply(self, setpoint: Setpoint) -> Outcome:
         """Command the station and read back what it took."""
-        capacity_wh = 1000.0 * self._context.spec.capacity_kwh
+        context = self._context
+        spec = context.vehicles.get(self.vehicle or "", context.spec)
+        capacity_wh = 1000.0 * spec.capacity_kwh
         return await self._command(
             lambda commander: commander.apply(setpoint, capacity_wh)
         )
@@ -376,7 +377,7 @@ class EchonetLiteUnit:
             return
         if was_plugged is False:
             self._start("wake", self._wake(PLUG_GAP_S))
-        elif station.soc_percent is None:
+        elif station.soc_percent is None or station.nameless:
             self._start("wake", self._wake(WAKE_GAP_S))
 
     async def _wake(self, gap_s: float) -> None:
@@ -405,18 +406,19 @@ class EchonetLiteUnit:
     def _see_vehicle(self, station: Station) -> None:
         """Offer to add a car that is not known."""
         issue = f"{ISSUE_VEHICLE}_{self._context.subentry_id}"
-        if station.stranger:
+        if station.stranger and station.vehicle not in self._visitors:
             ir.async_create_issue(
                 self._hass,
                 DOMAIN,
                 issue,
-                is_fixable=False,
+                data={
+                    "subentry_id": self._context.subentry_id,
+                    "vehicle": station.vehicle,
+                },
+                is_fixable=True,
                 severity=ir.IssueSeverity.WARNING,
                 translation_key=ISSUE_VEHICLE,
-                translation_placeholders={
-                    "unit": self._context.name,
-                    "vehicle": station.vehicle or "",
-                },
+                translation_placeholders={"unit": self._context.name},
             )
         else:
             ir.async_delete_issue(self._hass, DOMAIN, issue)

@@ -53,6 +53,15 @@ class Learner:
         if command_w <= 0.0:
             self.load_limited = False
 
+    def follow(self) -> None:
+        """Note that it finds its power by itself, which tells nothing of commands."""
+        self._command_s = None
+        # Whatever is commanded next is new.
+        self._command_w = 0.0
+        self._before_w = None
+        self._span = None
+        self.load_limited = False
+
     def see(self, power_w: float, grid_w: float | None, time_s: float) -> None:
         """Note a measured power and the grid's, both from `time_s`."""
         if time_s == self._seen_s or self._command_s is None:

@@ -54,7 +54,9 @@ def recipes(
     if native is NativeMode.STANDBY:
         return [STOP]
     if native is NativeMode.FOLLOW:
-        return _follow(profile, device, semantics, bound_wh)
+        return _follow(
+            profile, device, setpoint.power_w, semantics=semantics, bound_wh=bound_wh
+        )
     charging = setpoint.power_w < 0.0 or native is NativeMode.CHARGE
     if setpoint.power_w == 0.0:
         if native is None:
@@ -106,7 +108,7 @@ def _powered(
     limit = DEVICE_LIMIT if watts < round(asked_w) else None
     if watts < low_w:
         # More than was asked for could break a limit that only the asker knows.
-        return [Recipe(writes=(), mode=Mode.STANDBY, power_w=0.0, limit=BELOW_MINIMUM)]
+        return [_below_minimum()]
     power_w = float(-watts if charging else watts)
     energy = _energy(profile, device, bound_wh, charging=charging)
     method_epc, power_epc = (
@@ -158,6 +160,10 @@ def _powered(
     return found
 
 
+def _below_minimum() -> Recipe:
+    return Recipe(writes=(), mode=Mode.STANDBY, power_w=0.0, limit=BELOW_MINIMUM)
+
+
 def _full(
     profile: BatteryClass,
     device: DeviceObject,
@@ -180,6 +186,8 @@ def _full(
 def _follow(
     profile: BatteryClass,
     device: DeviceObject,
+    ceiling_w: float,
+    *,
     semantics: DischargeSemantics,
     bound_wh: float | None,
 ) -> list[Recipe]:
@@ -203,10 +211,12 @@ def _follow(
                 )
             )
     elif semantics is DischargeSemantics.FOLLOWS:
-        _, high_w = power_range(profile, device, charging=False)
+        low_w, high_w = power_range(profile, device, charging=False)
         ceiling: tuple[Write, ...] = ()
-        if high_w is not None and device.writable(profile.discharge_power):
-            watts = round(high_w)
+        if device.writable(profile.discharge_power):
+            watts = round(ceiling_w if high_w is None else min(ceiling_w, high_w))
+            if watts < low_w:
+                return [_below_minimum()]
             ceiling = (Write(epc=profile.discharge_power, edt=watts.to_bytes(4)),)
         found.append(
             Recipe(writes=(*ceiling, *energy), mode=Mode.DISCHARGE, power_w=None)

@@ -91,8 +91,14 @@ class Station:
         self.look()
 
     async def refresh_fast(self) -> None:
-        """Ask for power, mode and whether the grid is there."""
-        await self.device.refresh(self.profile.fast)
+        """Ask for power, mode and whether the grid is there.
+
+        And, until it is told, for the car that all the rest belongs to.
+        """
+        epcs = self.profile.fast
+        if self.nameless and self.profile.vehicle is not None:
+            epcs = (*epcs, self.profile.vehicle)
+        await self.device.refresh(epcs)
         if self.device.byte(self.profile.interconnection) is None:
             await self._ask_witnesses()
         self.look()
@@ -205,6 +211,15 @@ class Station:
             vehicle is not None and vehicle not in self._vehicles
         )
 
+    @property
+    def nameless(self) -> bool:
+        """Return whether there may be a car at the plug, and nobody knows which."""
+        return (
+            bool(self._vehicles)
+            and self.connection != Connection.NONE
+            and self.vehicle is None
+        )
+
     def capabilities(self) -> Capabilities:
         """Return what the maps allow and what has been learnt."""
         device, profile = self.device, self.profile
@@ -225,6 +240,10 @@ class Station:
             set_power=signed
             or device.writable(profile.charge_power, profile.discharge_power),
             native_follow=sets_method or meaning is DischargeSemantics.FOLLOWS,
+            # Where the method is set, the power is that of another method.
+            follow_ceiling=not sets_method
+            and meaning is DischargeSemantics.FOLLOWS
+            and device.writable(profile.discharge_power),
             native_import_limit=profile.purchase is not None
             and device.writable(profile.purchase, profile.discharge_method),
             discharge=meaning,
@@ -263,6 +282,7 @@ class Station:
             changed_elsewhere=self.conduct.elsewhere,
             grid_w=self.house.grid_w(now_s),
             solar_w=self.house.solar_w(now_s),
+            vehicle=self.vehicle,
         )
 
     def _status(self, *, stranger: bool) -> UnitStatus:
