@@ -40,7 +40,9 @@ class RecordingUnit:
             timedelta(seconds=data["poll_s"]) if "poll_s" in data else None
         )
         self.capabilities = Capabilities(
-            dead_time_s=1.0, watchdog_s=data.get("watchdog_s")
+            dead_time_s=1.0,
+            watchdog_s=data.get("watchdog_s"),
+            native_follow=data.get("follows", False),
         )
         self.calls: list[str] = []
         self.setpoints: list[Setpoint] = []

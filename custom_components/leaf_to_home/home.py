@@ -352,21 +352,25 @@ class Home:
         )
 
     def _unit_listener(self, runtime: UnitRuntime) -> Callable[[], None]:
-        """Return what is called with each reading of a unit, and when it is lost."""
+        """Return what is called with each reading of a unit, and when it is lost.
+
+        What must not be missed is seen at once: a car that leaves may be followed by
+        another one before the meter speaks.
+        """
         reached = True
-        island: bool | None = None
+        state: tuple[bool | None, bool | None] = (None, None)
 
         @callback
         def heard() -> None:
-            nonlocal reached, island
-            was_reached, was_island = reached, island
+            nonlocal reached, state
+            was_reached, before = reached, state
             reached = runtime.coordinator.last_update_success
             if reached and not was_reached:
                 runtime.worker.async_forget()
             reading = runtime.coordinator.data
             if reading is not None:
-                island = reading.islanding
-            if reached is not was_reached or island is not was_island:
+                state = (reading.islanding, reading.connected)
+            if reached is not was_reached or state != before:
                 self._take_meter(runtime)
                 self.async_step()
             elif self._take_meter(runtime):

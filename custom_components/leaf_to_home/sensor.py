@@ -51,6 +51,8 @@ PLAN_PROBLEMS = [
 ]
 
 ENERGY = Significance(least=0.01)
+# With another car it is another amount at once.
+STORED = Significance(notable=1.0, least=0.01)
 MONEY = Significance(least=0.01, quiet_s=300.0)
 POWER = Significance(notable=50.0, share=0.05, least=1.0)
 # Over a window or a month, power moves slowly.
@@ -448,7 +450,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         device_class=SensorDeviceClass.ENERGY_STORAGE,
         measured=True,
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        significance=ENERGY,
+        significance=STORED,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
         value_fn=_unit_decided(lambda decision: decision.stored_kwh, 2),
@@ -459,7 +461,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         device_class=SensorDeviceClass.ENERGY_STORAGE,
         measured=True,
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        significance=ENERGY,
+        significance=STORED,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
         value_fn=_unit_decided(lambda decision: decision.above_reserve_kwh, 2),

@@ -90,7 +90,12 @@ async def make_unit(hass: HomeAssistant, hub: Hub) -> AsyncGenerator[MakeUnit]:
     local_address = loopback()
 
     def make_unit(
-        node: Emulator, eoj: int = CHARGER, spec: UnitSpec = SPEC, /, **data: Any
+        node: Emulator,
+        eoj: int = CHARGER,
+        spec: UnitSpec = SPEC,
+        cars: dict[str, UnitSpec] | None = None,
+        /,
+        **data: Any,
     ) -> EchonetLiteUnit:
         name = node.identification.hex() if node.identification else node.address
         unit = EchonetLiteUnit(
@@ -99,6 +104,7 @@ async def make_unit(hass: HomeAssistant, hub: Hub) -> AsyncGenerator[MakeUnit]:
                 subentry_id="01JUNIT",
                 name="LEAF",
                 spec=spec,
+                vehicles=cars or {},
                 data={
                     "driver": "echonet_lite",
                     "local_address": local_address,

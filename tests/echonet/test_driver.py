@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.leaf_to_home.engine.battery import UnitSpec
 from custom_components.leaf_to_home.engine.model import (
     DischargeSemantics,
     IslandingStart,
@@ -21,10 +23,21 @@ from custom_components.leaf_to_home.engine.model import (
 )
 from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.echonet_lite.driver import EchonetLiteUnit
+from custom_components.leaf_to_home.units.echonet_lite.station import vehicle_key
 
-from .conftest import MakeNode, MakeUnit
+from .conftest import SPEC, MakeNode, MakeUnit
 from .emulator import NODE, Emulator, Thing
-from .stations import BATTERY, CHARGER, Car, battery, charger, conditioner, solar, u32
+from .stations import (
+    BATTERY,
+    CHARGER,
+    Car,
+    battery,
+    board_of,
+    charger,
+    conditioner,
+    solar,
+    u32,
+)
 
 
 def setpoint(power_w: float, **values: Any) -> Setpoint:
@@ -38,10 +51,14 @@ async def until(condition: Callable[[], bool], timeout_s: float = 3.0) -> None:
 
 
 async def connected(
-    make_node: MakeNode, make_unit: MakeUnit, *things: Thing, **data: Any
+    make_node: MakeNode,
+    make_unit: MakeUnit,
+    *things: Thing,
+    cars: dict[str, UnitSpec] | None = None,
+    **data: Any,
 ) -> tuple[Emulator, EchonetLiteUnit]:
     node = await make_node(*things)
-    unit = make_unit(node, things[0].eoj, **data)
+    unit = make_unit(node, things[0].eoj, SPEC, cars, **data)
     await unit.connect()
     return node, unit
 
@@ -223,7 +240,7 @@ async def test_load_following(make_node: MakeNode, make_unit: MakeUnit) -> None:
     car = Car(load_w=900.0)
     node, unit = await connected(make_node, make_unit, charger(car))
     assert unit.capabilities.native_follow
-    outcome = await unit.apply(setpoint(0.0, native=NativeMode.FOLLOW))
+    outcome = await unit.apply(setpoint(6000.0, native=NativeMode.FOLLOW))
     assert (outcome.kind, outcome.power_w) == (OutcomeKind.APPLIED, None)
     assert node.writes(CHARGER) == [(0xDA, b"\x43")]
     assert (await unit.read()).power_w == 850.0
@@ -234,7 +251,7 @@ async def test_load_following_not_offered(
 ) -> None:
     thing = charger(Car(), release="G", settable={0xDA, 0xEC})
     node, unit = await connected(make_node, make_unit, thing)
-    outcome = await unit.apply(setpoint(0.0, native=NativeMode.FOLLOW))
+    outcome = await unit.apply(setpoint(6000.0, native=NativeMode.FOLLOW))
     assert (outcome.kind, outcome.detail) == (OutcomeKind.REFUSED, "not_supported")
     assert node.writes() == []
 
@@ -510,7 +527,11 @@ async def test_known_and_unknown_cars(
     reading = await unit.read()
     assert reading.status is UnitStatus.NOT_CONTROLLABLE
     assert reading.soc_percent is None
-    assert len(issues.issues) == 1
+    assert reading.vehicle not in (None, known)
+    (issue,) = issues.issues.values()
+    assert issue.is_fixable
+    assert issue.data == {"subentry_id": "01JUNIT", "vehicle": reading.vehicle}
+    assert issue.translation_placeholders == {"unit": "LEAF"}
     outcome = await unit.apply(setpoint(-3000.0))
     assert (outcome.kind, outcome.detail) == (OutcomeKind.REFUSED, "unknown_vehicle")
     assert node.writes(CHARGER) == []
@@ -518,6 +539,100 @@ async def test_known_and_unknown_cars(
     await asyncio.sleep(0.35)
     assert (await unit.read()).soc_percent == 55.0
     assert not issues.issues
+
+
+async def test_a_car_that_is_left_alone_is_no_issue(
+    hass: HomeAssistant, make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    car = Car()
+    thing = charger(car)
+    _, unit = await connected(
+        make_node,
+        make_unit,
+        thing,
+        vehicles=[{"key": "mine"}],
+        visitors=[vehicle_key(thing.values[0xE6])],
+    )
+    assert (await unit.read()).status is UnitStatus.NOT_CONTROLLABLE
+    assert not ir.async_get(hass).issues
+
+
+async def test_the_car_is_told_with_its_charge(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Where cars are told apart, a charge without a name belongs to nobody."""
+    car = Car(asleep=True)
+    thing = charger(car, settable={0xDA, 0xEB, 0xEC})
+    key = vehicle_key(bytes([len(car.vehicle)]) + car.vehicle)
+    node, unit = await connected(
+        make_node, make_unit, thing, vehicles=[{"key": key}, {"key": "other"}]
+    )
+    reading = await unit.read()
+    assert (reading.soc_percent, reading.vehicle) == (None, None)
+    assert any({0xE4, 0xE6, 0xD3} <= set(asked) for asked in node.reads(CHARGER))
+    car.asleep = False
+    reading = await unit.read()
+    assert (reading.soc_percent, reading.vehicle) == (55.0, key)
+    before = len(node.reads(CHARGER))
+    await unit.read()
+    fast = node.reads(CHARGER)[before]
+    assert 0xE6 not in fast
+    car.plugged = False
+    reading = await unit.read()
+    assert (reading.connected, reading.vehicle) == (False, None)
+
+
+async def test_a_car_that_is_not_told_is_woken(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """But seldom: that wears a relay."""
+    car = Car()
+    thing = charger(car)
+    thing.mute.add(0xE6)
+    _, unit = await connected(make_node, make_unit, thing, vehicles=[{"key": "mine"}])
+    await until(lambda: car.woken == 1)
+    for _ in range(3):
+        await unit.read()
+    assert car.woken == 1
+
+
+async def test_the_bound_is_reckoned_with_the_battery_of_the_car(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    thing = charger(Car(soc_percent=60.0), without={0xD0})
+    key = vehicle_key(thing.values[0xE6])
+    assert key is not None
+    node, unit = await connected(
+        make_node,
+        make_unit,
+        thing,
+        cars={key: replace(SPEC, usable_kwh=20.0, soh_percent=100.0)},
+        vehicles=[{"key": key}],
+    )
+    await unit.apply(setpoint(2000.0, until_soc_percent=50.0))
+    assert (0xEA, u32(2000)) in node.writes(CHARGER)
+
+
+async def test_following_teaches_nothing_of_commands(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Below the last set-point with the load covered: as a station that follows."""
+    car = Car(load_w=3000.0)
+    node, unit = await connected(make_node, make_unit, charger(car), board_of(car))
+    unit._learner.dead_time_s = 0.01
+    await unit.apply(setpoint(2500.0))
+    await unit.read()
+    await unit.apply(setpoint(6000.0, native=NativeMode.FOLLOW))
+    assert node.writes(CHARGER)[-1] == (0xDD, b"\x02")
+    for load_w in range(800, 2800, 150):
+        car.load_w = float(load_w)
+        await unit.read()
+        assert unit._station is not None
+        unit._station.learner.see(load_w - 50.0, 50.0, 1e6 + load_w)
+    assert unit._learner.meaning is None
+    outcome = await unit.apply(setpoint(500.0))
+    assert (outcome.kind, outcome.power_w) == (OutcomeKind.APPLIED, 500.0)
+    assert node.writes(CHARGER)[-2:] == [(0xDD, b"\x03"), (0xEC, u32(500))]
 
 
 async def test_islanding_from_a_sibling(

@@ -137,6 +137,7 @@ async def test_search_and_choose(
         # What the conditioner measures has to be found out.
         "meters": [unique_id(node, BOARD), unique_id(node, SOLAR)],
         "inverted": False,
+        "native_follow": True,
     }
     await walk.submit(
         device=unique_id(node, CHARGER),
@@ -148,6 +149,16 @@ async def test_search_and_choose(
     assert walk.placeholders["plugged"] == key
     assert walk.suggested() == {"cars": [key]}
     await walk.submit(cars=[key])
+    assert walk.step == "echonet_car"
+    assert walk.placeholders == {"key": key, "number": "1", "count": "1"}
+    assert walk.suggested() == {"name": "LEAF", "preset": "as_unit"}
+    await walk.submit(name=" ", preset="as_unit")
+    assert walk.errors == {"name": "name_missing"}
+    await walk.submit(name="Unknown", preset="as_unit")
+    assert walk.errors == {"name": "car_name_used"}
+    await walk.submit(name="L" * 65, preset="as_unit")
+    assert walk.errors == {"name": "car_name_long"}
+    await walk.submit(name=" Yuki's ", preset="leaf-24", soh_percent=70)
     assert walk.step == "battery"
     await walk.submit(**BATTERY_FORM)
     assert walk.result["type"] is FlowResultType.CREATE_ENTRY
@@ -165,7 +176,10 @@ async def test_search_and_choose(
             {**where, "eoj": BOARD, "role": "grid", "inverted": True},
             {**where, "eoj": SOLAR, "role": "solar", "inverted": False},
         ],
-        "vehicles": [{"key": key}],
+        "native_follow": True,
+        "vehicles": [
+            {"key": key, "name": "Yuki's", "preset": "leaf-24", "soh_percent": 70}
+        ],
     }
     # Nothing was written to anything.
     assert node.writes() == []
@@ -274,7 +288,14 @@ async def test_reconfigure(
     )
     (first,) = walk.suggested()["cars"]
     await walk.submit(cars=[first])
+    await walk.submit(name="First", preset="as_unit", soh_percent=80)
     await walk.submit(**BATTERY_FORM)
+    # A car that was left alone may turn out to belong here.
+    (unit,) = home.subentries.values()
+    second = vehicle_key(b"\x0aSECONDLEAF")
+    hass.config_entries.async_update_subentry(
+        home, unit, data={**unit.data, "visitors": ["third", second]}
+    )
 
     car.vehicle = b"SECONDLEAF"
     walk = await change(hass, home)
@@ -284,18 +305,34 @@ async def test_reconfigure(
         "device": unique_id(node, CHARGER),
         "meters": [unique_id(node, BOARD)],
         "inverted": True,
+        "native_follow": True,
     }
-    await walk.submit(device=unique_id(node, CHARGER), meters=[], inverted=False)
-    cars = walk.suggested()["cars"]
-    assert cars[0] == first
-    assert len(cars) == 2
-    await walk.submit(cars=cars)
+    await walk.submit(
+        device=unique_id(node, CHARGER), meters=[], inverted=False, native_follow=False
+    )
+    assert walk.suggested()["cars"] == [first]
+    assert options(walk, "cars") == {first: f"First ({first})", second: second}
+    assert walk.placeholders["plugged"] == second
+    await walk.submit(cars=[first, second])
+    assert walk.suggested()["name"] == "First"
+    assert walk.suggested()["soh_percent"] == 80
+    await walk.submit(name="First", preset="as_unit", soh_percent=79)
+    assert walk.placeholders["number"] == "2"
+    assert walk.suggested()["name"] == "LEAF 2"
+    await walk.submit(name="first", preset="as_unit")
+    assert walk.errors == {"name": "car_name_used"}
+    await walk.submit(name="Second", preset="as_unit", usable_kwh=20)
     del (form := dict(BATTERY_FORM))["reserve_percent"]
     await walk.submit(**form)
     assert walk.result["type"] is FlowResultType.ABORT
     (unit,) = home.subentries.values()
     assert unit.data["meters"] == []
-    assert unit.data["vehicles"] == [{"key": car_key} for car_key in cars]
+    assert unit.data["native_follow"] is False
+    assert unit.data["vehicles"] == [
+        {"key": first, "name": "First", "soh_percent": 79},
+        {"key": second, "name": "Second", "usable_kwh": 20},
+    ]
+    assert unit.data["visitors"] == ["third"]
 
 
 async def test_reconfigure_a_station_that_has_moved(

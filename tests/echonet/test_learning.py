@@ -123,3 +123,18 @@ def test_small_change_says_nothing_of_dead_time() -> None:
     learner.see(200.0, None, 11.0)
     learner.see(3000.0, None, 11.0)
     assert learner.dead_time_s == FIRST_DEAD_TIME_S
+
+
+def test_following_by_itself_says_nothing() -> None:
+    """Neither of what a command means nor of how long it takes."""
+    learner = Learner()
+    learner.command(3000.0, 0.0, 0.0)
+    learner.follow()
+    watch(learner, [(800.0 + 50.0 * number, 55.0) for number in range(20)])
+    assert learner.meaning is None
+    assert not learner.load_limited
+    assert learner.dead_time_s == FIRST_DEAD_TIME_S
+    # And the same command as before is a new one.
+    learner.command(3000.0, 900.0, 1000.0)
+    watch(learner, [(800.0 + 50.0 * number, 55.0) for number in range(5)], 1060.0)
+    assert learner.meaning is DischargeSemantics.FOLLOWS

@@ -175,10 +175,14 @@ async def test_native_modes() -> None:
 async def test_load_following_by_nature() -> None:
     made = device({0xDA, 0xEC})
     assert ways(made, 0.0, NativeMode.FOLLOW) == []
-    (recipe,) = ways(made, 0.0, NativeMode.FOLLOW, semantics=DischargeSemantics.FOLLOWS)
-    assert written(recipe) == [(0xEC, u32(6000))]
+    follows = DischargeSemantics.FOLLOWS
+    for ceiling_w, taken_w in ((9000.0, 6000), (6000.0, 6000), (1500.0, 1500)):
+        (recipe,) = ways(made, ceiling_w, NativeMode.FOLLOW, semantics=follows)
+        assert written(recipe) == [(0xEC, u32(taken_w))]
+    (recipe,) = ways(made, 10.0, NativeMode.FOLLOW, semantics=follows)
+    assert (recipe.mode, recipe.limit) == (Mode.STANDBY, BELOW_MINIMUM)
     made = device({0xDA})
-    (recipe,) = ways(made, 0.0, NativeMode.FOLLOW, semantics=DischargeSemantics.FOLLOWS)
+    (recipe,) = ways(made, 0.0, NativeMode.FOLLOW, semantics=follows)
     assert (written(recipe), recipe.mode) == ([], Mode.DISCHARGE)
 
 

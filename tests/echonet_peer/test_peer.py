@@ -153,7 +153,7 @@ async def test_whole_story(hass: HomeAssistant, peer: Peer) -> None:
     await until(lambda: reading(runtime).power_w == 700.0)
     await until(lambda: reading(runtime).grid_w == 200.0)
 
-    follow = Setpoint(power_w=0.0, native=NativeMode.FOLLOW, reason=reason)
+    follow = Setpoint(power_w=6000.0, native=NativeMode.FOLLOW, reason=reason)
     outcome = await runtime.unit.apply(follow)
     assert outcome.kind is OutcomeKind.APPLIED
     assert peer.writes()[-1] == ("dd", "02")

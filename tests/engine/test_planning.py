@@ -15,6 +15,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitInputs,
 )
 from custom_components.leaf_to_home.engine.planning import OwnPast, Past, Planner
+from custom_components.leaf_to_home.engine.presence import PresenceHistory
 from custom_components.leaf_to_home.engine.price_futures import PriceMemory
 from custom_components.leaf_to_home.engine.replay import (
     PolicyName,
@@ -29,6 +30,7 @@ from custom_components.leaf_to_home.engine.state import (
     HomeSettings,
     HomeState,
     UnitState,
+    VehicleMemory,
     first_settings,
 )
 from custom_components.leaf_to_home.engine.tables import HouseRun
@@ -164,6 +166,44 @@ def test_announced_and_wanted_departures_are_planned() -> None:
     gone = plan.at(at("2026-11-23T20:00"))
     assert gone is not None
     assert not gone.home
+
+
+def test_each_car_of_a_unit_has_trips_of_its_own() -> None:
+    """One drives to work every day; the other stands beside the house meanwhile."""
+    state, inputs = home(bands())
+    leaf = state.units["unit0"]
+    cars = {"aa": LEAF, "bb": LEAF}
+    told = replace(inputs.units["unit0"], vehicles=cars)
+    inputs = replace(inputs, units={"unit0": told})
+    past = Past()
+
+    def hear(hour: float, vehicle: str | None, stored_kwh: float) -> None:
+        leaf.connected = vehicle is not None
+        leaf.vehicle_here = vehicle in cars
+        leaf.vehicle = vehicle if leaf.vehicle_here else leaf.vehicle
+        leaf.stored_kwh = stored_kwh
+        past.hear(state, inputs, NOW_S + hour * 3600.0)
+
+    # What was learnt of the unit before is of the car that is told first.
+    past.presence["unit0"] = PresenceHistory()
+    before = past.presence["unit0"]
+    hear(0.0, "aa", 20.0)
+    assert past.presence["unit0/aa"] is before
+    assert past.presence.keys() == {"unit0/aa", "unit0/bb"}
+    leaf.vehicles["bb"] = VehicleMemory(stored_kwh=9.0)
+    hear(1.0, None, 20.0)
+    hear(2.0, "bb", 7.0)
+    # A stranger could be either of them.
+    hear(3.0, "cc", 5.0)
+    leaf.vehicles["aa"] = VehicleMemory(stored_kwh=20.0)
+    hear(4.0, "bb", 6.0)
+    hear(5.0, None, 6.0)
+    hear(9.0, "aa", 14.0)
+    (trip,) = past.presence["unit0/aa"].trips
+    assert trip.lasted_s == 8.0 * 3600.0
+    assert trip.energy_kwh == 6.0
+    (trip,) = past.presence["unit0/bb"].trips
+    assert (trip.lasted_s, trip.energy_kwh) == (3600.0, 2.0)
 
 
 def test_a_capacity_tariff_is_planned_under_what_is_paid() -> None:

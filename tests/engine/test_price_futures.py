@@ -1,4 +1,4 @@
-"""Prices that are not known yet: levels, their chain, and what is learnt of the past."""
+"""Prices that are not known yet: levels, their chain, what is learnt of the past."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -26,6 +26,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
     UnitStatus,
 )
+from custom_components.leaf_to_home.engine.silence import ELSEWHERE_S
 from custom_components.leaf_to_home.engine.state import (
     HomeSettings,
     HomeState,
@@ -33,7 +34,7 @@ from custom_components.leaf_to_home.engine.state import (
     from_dict,
     to_dict,
 )
-from custom_components.leaf_to_home.engine.step import ELSEWHERE_S, step
+from custom_components.leaf_to_home.engine.step import step
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import (
     LEAF,

@@ -90,9 +90,9 @@ class Plug:
         return decision
 
     def run(self, seconds: int, **said: Any) -> Decision:
-        for _ in range(seconds):
-            decision = self.step(**said)
-        return decision
+        for _ in range(seconds - 1):
+            self.step(**said)
+        return self.step(**said)
 
     def leave(self) -> None:
         """Take the car away, and see that."""
@@ -258,8 +258,8 @@ def test_what_was_learnt_of_charging_is_of_the_car() -> None:
     plug.leaf.driven_kwh = 8.0
     plug.leave()
     plug.step(vehicle="small", soc_percent=70.0)
-    assert plug.leaf.charging_w is None
-    assert plug.leaf.driven_kwh == 0.0
+    other = plug.leaf
+    assert (other.charging_w, other.driven_kwh) == (None, 0.0)
     plug.leave()
     plug.now_s += 2.0 * 86400.0
     plug.step(vehicle="big", soc_percent=70.0)
@@ -310,8 +310,8 @@ def test_a_car_that_was_taken_off_the_list_is_forgotten() -> None:
     plug.vehicles = {"third": LEAF}
     decision = plug.step(vehicle="small", soc_percent=60.0)
     assert reason(decision) is ReasonCode.VEHICLE_UNKNOWN
-    assert plug.leaf.vehicle is None
-    assert plug.leaf.settings.reserve_percent == 30.0
+    nobody = plug.leaf
+    assert (nobody.vehicle, nobody.settings.reserve_percent) == (None, 30.0)
     plug.step(vehicle="third", soc_percent=60.0)
     assert plug.leaf.settings.reserve_percent == 30.0
 
