@@ -58,7 +58,15 @@ def identification(serial: int) -> str:
     return (b"\xfe" + MAKER + serial.to_bytes(13)).hex()
 
 
-def prepare(config: Path, port: int, lan: Lan, mode: UnitMode, **settings: Any) -> None:
+def prepare(
+    config: Path,
+    port: int,
+    lan: Lan,
+    mode: UnitMode,
+    *,
+    tariff: dict[str, Any] | None = None,
+    **settings: Any,
+) -> None:
     """Write the configuration of a home whose owner gave a command for hours."""
     (config / "configuration.yaml").write_text(CONFIGURATION.format(port=port))
     (config / "custom_components").mkdir()
@@ -80,9 +88,11 @@ def prepare(config: Path, port: int, lan: Lan, mode: UnitMode, **settings: Any) 
                     "role": "grid",
                 }
             ],
-            spec={"start_delay_s": 1.0},
+            # What wear costs in yen.
+            spec={"start_delay_s": 1.0, "wear_per_kwh": 3.0},
         ),
         data={"grid": {"kind": "unit"}},
+        options={"tariff": tariff} if tariff is not None else None,
         entry_id=HOME_ID,
     )
     state = HomeState(
@@ -121,9 +131,13 @@ def station(log: Path, lan: Lan, *arguments: str) -> RunningStation:
     )
 
 
-async def until(running: RunningHomeAssistant, condition: Callable[[], bool]) -> None:
+async def until(
+    running: RunningHomeAssistant,
+    condition: Callable[[], bool],
+    patience_s: float = PATIENCE_S,
+) -> None:
     """Wait for something that the station's log shows."""
-    end_s = time.monotonic() + PATIENCE_S
+    end_s = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end_s, running.log_tail()
         await asyncio.sleep(0.2)
