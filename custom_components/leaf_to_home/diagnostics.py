@@ -117,7 +117,8 @@ def _aliases(entry: LeafToHomeConfigEntry) -> dict[str, str]:
     for subentry_id, unit in entry.runtime_data.units.items():
         state, reading = home.state.units[subentry_id], unit.coordinator.data
         keys |= dict.fromkeys(unit.vehicles)
-        keys |= dict.fromkeys(entry.subentries[subentry_id].data.get(CONF_VISITORS, ()))
+        if (subentry := entry.subentries.get(subentry_id)) is not None:
+            keys |= dict.fromkeys(subentry.data.get(CONF_VISITORS, ()))
         keys |= dict.fromkeys(state.vehicles)
         for key in (state.vehicle, reading.vehicle if reading is not None else None):
             if key is not None:

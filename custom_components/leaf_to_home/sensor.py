@@ -225,10 +225,15 @@ def _vehicle(unit: LeafToHomeUnitEntity) -> str | None:
         return None
     if reading.connected is False:
         return NO_VEHICLE
+    told = reading.vehicle
     state = unit.home.state.units[unit.unit.subentry_id]
-    if state.vehicle_here and state.vehicle is not None:
-        return unit.unit.vehicles[state.vehicle].name
-    return None if reading.vehicle is None else OTHER_VEHICLE
+    if told is None and state.vehicle_here:
+        # It sleeps, and is still the one that it was.
+        told = state.vehicle
+    if told is None:
+        return None
+    vehicle = unit.unit.vehicles.get(told)
+    return OTHER_VEHICLE if vehicle is None else vehicle.name
 
 
 def _setpoint_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:

@@ -92,6 +92,7 @@ def setup_answers(
         "echonet_device": own_meters,
         # The car at the plug.
         "echonet_cars": dict,
+        "echonet_car": dict,
         "battery": {
             "name": LEAF,
             "preset": "leaf-40",

@@ -106,6 +106,8 @@ async def set_up_by_flow(hass: HomeAssistant, peer: Peer) -> ConfigEntry:
     )
     assert walk.step == "echonet_cars"
     await walk.submit(**walk.suggested())
+    assert walk.step == "echonet_car"
+    await walk.submit(**walk.suggested())
     assert walk.step == "battery"
     await walk.submit(**BATTERY)
     assert walk.result["type"] is FlowResultType.CREATE_ENTRY

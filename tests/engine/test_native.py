@@ -305,6 +305,20 @@ def test_one_that_gives_nothing_is_led_until_the_next_day() -> None:
     assert not rows[-1].follows
 
 
+def test_one_that_gives_nothing_while_the_breaker_is_at_its_limit() -> None:
+    """Then nobody waits two minutes to see."""
+    loop = Loop(
+        site=dear_site(main_limit_w=3000.0),
+        native=True,
+        truth=replace(LEAF, max_discharge_w=200.0),
+    )
+    rows = loop.run(120.0, lambda _: 4000.0)
+    left = next(row for row in rows if row.time_s > 20.0 and not row.follows)
+    assert left.time_s < 20.0 + 25.0 + 10.0 + 15.0
+    assert left.command_w is not None
+    assert left.command_w > 1000.0
+
+
 def test_one_that_refuses_is_led() -> None:
     loop = evening(native=True, truth=replace(LEAF, max_discharge_w=200.0))
     adjusted(

@@ -9,6 +9,7 @@ from typing import Final
 
 from .bounds import floor_percent
 from .control import LATE_S, START_GAP_S, Moment, Wish, settled, target_import_w
+from .limits import main_room_w
 from .model import Inputs, Intent, IntentKind, OutcomeKind, UnitInputs
 from .policy import Choice, discharge_ceiling_w
 from .state import UnitState
@@ -22,6 +23,8 @@ STOP_AFTER_S: Final = 30.0
 MISSED_W: Final = 300.0
 EXPORT_AFTER_S: Final = 60.0
 IMPORT_AFTER_S: Final = 120.0
+# A breaker does not wait for that.
+MAIN_AFTER_S: Final = 10.0
 RETRY_S: Final = 86_400.0
 # What was led by set-points for a reason is left to them for a while.
 AGAIN_S: Final = START_GAP_S
@@ -91,7 +94,7 @@ def goes_on(
     now_s = moment.now_s
     if wanted.firm and wanted.power_w <= 0.0:
         return False
-    fails_after_s = _fails_after_s(unit, able_w, known, moment)
+    fails_after_s = _fails_after_s(unit, able_w, known, inputs, moment)
     patience_s = STOP_AFTER_S if wanted.power_w <= 0.0 else fails_after_s
     if patience_s is None:
         unit.native_doubt_s = None
@@ -123,7 +126,7 @@ def at_rest(unit: UnitState) -> bool:
 
 
 def _fails_after_s(
-    unit: UnitState, able_w: float, known: UnitInputs, moment: Moment
+    unit: UnitState, able_w: float, known: UnitInputs, inputs: Inputs, moment: Moment
 ) -> float | None:
     """Return after how long the unit has failed to follow, None while it does."""
     outcome, grid_w = known.outcome, moment.grid_w
@@ -141,9 +144,10 @@ def _fails_after_s(
     if grid_w < -moment.export_w - MISSED_W and unit.power_w > AT_REST_W:
         return EXPORT_AFTER_S
     missing_w = grid_w - target_import_w(known.spec, 0.0)
-    if min(missing_w, able_w - unit.power_w) > MISSED_W:
-        return IMPORT_AFTER_S
-    return None
+    if min(missing_w, able_w - unit.power_w) <= MISSED_W:
+        return None
+    room_w = main_room_w(inputs, grid_w, 0.0, moment.now_s)
+    return IMPORT_AFTER_S if room_w is None or room_w >= 0.0 else MAIN_AFTER_S
 
 
 def _since(at_s: float | None, now_s: float) -> float:

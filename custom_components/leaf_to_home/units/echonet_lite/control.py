@@ -246,10 +246,10 @@ class Commander:
         power_w = await self._verify(recipe, mode)
         station.conduct.command(recipe.mode, until_percent=until_percent)
         now_s = asyncio.get_running_loop().time()
-        if power_w is not None:
-            station.learner.command(power_w, before_w, now_s)
-        else:
+        if recipe.power_w is None or power_w is None:
             station.learner.follow()
+        else:
+            station.learner.command(power_w, before_w, now_s)
         station.look()
         return self._judge(recipe, power_w, short=short)
 
