@@ -235,6 +235,26 @@ def test_what_was_told_to_one_car_is_not_left_to_another(
     assert setpoint.power_w == 0.0
     assert decision.units["leaf"].send
     assert plug.leaf.told_w == 0.0
+    if soc_percent is None:
+        # It is said until it is seen to rest.
+        plug.power_w = 1900.0
+        again = plug.step(vehicle="small", soc_percent=None).units["leaf"]
+        assert again.setpoint is not None
+        assert again.reason.code is ReasonCode.SOC_UNKNOWN
+        plug.power_w = 0.0
+        assert (
+            plug.step(vehicle="small", soc_percent=None).units["leaf"].setpoint is None
+        )
+
+
+def test_who_only_looks_on_stops_nobody() -> None:
+    plug = Plug(plan=COVER, plan_vehicle="big")
+    plug.run(60, vehicle="big", soc_percent=70.0)
+    plug.state.settings = replace(plug.state.settings, mode=HomeMode.OBSERVE)
+    decision = plug.step(vehicle="small", soc_percent=None)
+    assert not decision.units["leaf"].send
+    # It is taken back as soon as it can be.
+    assert plug.step(vehicle="small", soc_percent=60.0).units["leaf"].park
 
 
 def test_a_plan_is_for_the_car_it_was_made_for() -> None:

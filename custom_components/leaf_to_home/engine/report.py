@@ -1,30 +1,20 @@
-"""What is shown of a unit beside its decision."""
+"""What is shown of a unit beside what was decided."""
 
-from typing import Any
-
-from .model import UnitDecision, UnitInputs, UnitStatus
-from .soc import soc_percent
+from .battery import UnitSpec
+from .model import UnitInputs, UnitStatus
 from .state import UnitState
 
 
-def report(
-    unit: UnitState, known: UnitInputs, now_s: float, **decided: Any
-) -> UnitDecision:
-    """Return what was decided, with what the unit does and holds."""
-    above_kwh = None
-    if unit.stored_kwh is not None:
-        reserve_kwh = known.spec.capacity_kwh * unit.settings.reserve_percent / 100.0
-        above_kwh = max(0.0, unit.stored_kwh - reserve_kwh)
-    return UnitDecision(
-        status=_status(known, now_s),
-        soc_percent=soc_percent(unit, known.spec),
-        stored_kwh=unit.stored_kwh,
-        above_reserve_kwh=above_kwh,
-        **decided,
-    )
+def above_reserve_kwh(unit: UnitState, spec: UnitSpec) -> float | None:
+    """Return what everyday use may still take, None while the charge is not known."""
+    if unit.stored_kwh is None:
+        return None
+    reserve_kwh = spec.capacity_kwh * unit.settings.reserve_percent / 100.0
+    return max(0.0, unit.stored_kwh - reserve_kwh)
 
 
-def _status(known: UnitInputs, now_s: float) -> UnitStatus:
+def status_of(known: UnitInputs, now_s: float) -> UnitStatus:
+    """Return what the unit is doing, as far as it tells."""
     reading = known.reading
     if reading is None or not reading.fresh(now_s):
         return UnitStatus.UNREACHABLE

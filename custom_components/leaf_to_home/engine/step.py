@@ -33,7 +33,7 @@ from .model import (
 )
 from .outage import METER_LOST_S, may_park, watch
 from .policy import MANUAL_MODES, Choice, charge_ceiling_w, choose, end_manual
-from .report import report
+from .report import above_reserve_kwh, status_of
 from .rule import Outlook
 from .savings import new_day, rethink
 from .silence import ELSEWHERE_S, SILENT_STATUS, silence
@@ -210,9 +210,15 @@ class _Table:
             setpoint = None
             if why.code in DOES_OTHERWISE:
                 forget(unit)
-            elif why.code in ANOTHER_CAR and known.vehicles and unit.told_w != 0.0:
+            elif (
+                why.code in ANOTHER_CAR
+                and known.vehicles
+                and unit.told
+                and not (self.observing or native.at_rest(unit))
+            ):
+                # Said until it is seen to rest.
                 native.remember(unit, native=False, now_s=self.now_s)
-                commanded(unit, known, 0.0, self.now_s, told=not self.observing)
+                commanded(unit, known, 0.0, self.now_s, told=True)
                 setpoint = Setpoint(power_w=0.0, reason=why)
             return self._decision(unit, known, setpoint, why, IntentKind.HOLD)
         # What was told stays told: whoever only looks on has to take it back.
@@ -337,9 +343,9 @@ class _Table:
                 continue
             if not native.at_rest(unit):
                 return False
-            if other in self.driven:
-                if self._choose(other).intent.kind is not IntentKind.HOLD:
-                    return False
+            driven = other in self.driven
+            if driven and self._choose(other).intent.kind is not IntentKind.HOLD:
+                return False
         return True
 
     def _moment(self) -> Moment:
@@ -447,15 +453,16 @@ class _Table:
             flags += (ReasonCode.DEPARTURE,)
         if missed:
             flags += (ReasonCode.IMPORT_LIMIT,)
-        return report(
-            unit,
-            known,
-            self.now_s,
+        return UnitDecision(
             setpoint=setpoint,
             send=park or (setpoint is not None and not self.observing),
             park=park,
             reason=reason,
             intent=intent,
+            status=status_of(known, self.now_s),
+            soc_percent=soc_percent(unit, known.spec),
+            stored_kwh=unit.stored_kwh,
+            above_reserve_kwh=above_reserve_kwh(unit, known.spec),
             next_action=choice.next_action if choice else None,
             flags=flags,
         )
