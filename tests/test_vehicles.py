@@ -153,3 +153,29 @@ async def test_a_unit_that_is_not_to_follow_is_led(
     await run(hass, advance, 60)
     assert {setpoint.native for setpoint in unit().setpoints} == {None}
     assert unit().setpoints[-1].power_w == pytest.approx(1440.0, abs=1.0)
+
+
+@pytest.mark.usefixtures("recording_driver")
+async def test_the_name_of_the_car_at_the_plug(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> None:
+    await evening(hass, monkeypatch, freezer, vehicles=CARS, dark=True)
+    assert state(hass, "sensor.leaf_car") == "unavailable"
+    unit().reachable = True
+    await advance(31)
+    assert state(hass, "sensor.leaf_car") == "unknown"
+    for values, shown in (
+        ({"vehicle": "aa"}, "Big"),
+        # It sleeps, and is still the one that it was.
+        ({"vehicle": None, "soc_percent": None}, "Big"),
+        ({"connected": False}, "none"),
+        ({"connected": True}, "unknown"),
+        ({"vehicle": "somebody's"}, "other"),
+        ({"vehicle": "bb"}, "LEAF 2"),
+    ):
+        unit().push(**values)
+        await advance(11)
+        assert state(hass, "sensor.leaf_car") == shown, values

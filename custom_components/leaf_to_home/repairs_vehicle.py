@@ -9,7 +9,14 @@ from homeassistant.const import CONF_NAME
 
 from .const import CONF_VEHICLES, CONF_VISITORS, DOMAIN
 from .presets import async_load_presets
-from .vehicles import name_errors, name_of, suggested, to_vehicle, vehicle_schema
+from .vehicles import (
+    CONF_KEY,
+    name_errors,
+    name_of,
+    suggested,
+    to_vehicle,
+    vehicle_schema,
+)
 
 
 class VehicleRepairFlow(RepairsFlow):
@@ -43,7 +50,7 @@ class VehicleRepairFlow(RepairsFlow):
         found = self._unit()
         if found is None:
             return self.async_abort(reason="unit_gone")
-        _, unit = found
+        entry, unit = found
         known = unit.data.get(CONF_VEHICLES, ())
         names = [
             name_of(vehicle, unit.title, number)
@@ -53,14 +60,9 @@ class VehicleRepairFlow(RepairsFlow):
         if user_input is not None:
             errors = name_errors(user_input[CONF_NAME], names)
             if not errors:
-                return self._changed(
-                    {
-                        CONF_VEHICLES: [
-                            *(car for car in known if car["key"] != self._vehicle),
-                            to_vehicle(self._vehicle, user_input),
-                        ],
-                    }
-                )
+                others = (car for car in known if car[CONF_KEY] != self._vehicle)
+                added = to_vehicle(self._vehicle, user_input)
+                return self._changed(entry, unit, {CONF_VEHICLES: [*others, added]})
         name = name_of({}, unit.title, len(known) + 1)
         return self.async_show_form(
             step_id="add",
@@ -79,8 +81,9 @@ class VehicleRepairFlow(RepairsFlow):
         found = self._unit()
         if found is None:
             return self.async_abort(reason="unit_gone")
-        visitors = dict.fromkeys(found[1].data.get(CONF_VISITORS, ()))
-        return self._changed({CONF_VISITORS: [*visitors, self._vehicle]})
+        entry, unit = found
+        visitors = unit.data.get(CONF_VISITORS, ())
+        return self._changed(entry, unit, {CONF_VISITORS: [*visitors, self._vehicle]})
 
     def _unit(self) -> tuple[ConfigEntry, ConfigSubentry] | None:
         """Return the unit, None where it was removed meanwhile."""
@@ -90,11 +93,9 @@ class VehicleRepairFlow(RepairsFlow):
                 return entry, unit
         return None
 
-    def _changed(self, changes: Mapping[str, Any]) -> RepairsFlowResult:
-        found = self._unit()
-        if found is None:
-            return self.async_abort(reason="unit_gone")
-        entry, unit = found
+    def _changed(
+        self, entry: ConfigEntry, unit: ConfigSubentry, changes: Mapping[str, Any]
+    ) -> RepairsFlowResult:
         # The home's update listener reloads it.
         self.hass.config_entries.async_update_subentry(
             entry, unit, data={**unit.data, **changes}
