@@ -12,6 +12,7 @@ import sys
 from time import perf_counter, process_time
 import tracemalloc
 
+from benchmarks.deterministic import deterministic, table as gap_table
 from benchmarks.home_assistant import measure, report as cost_lines
 from benchmarks.judge import ANALYSES, POLICIES, Result, bounds_of, judge, reference
 from benchmarks.scenarios import CASES, unit
@@ -32,7 +33,7 @@ PROCESSES = 2
 REPEATS = 15
 # Second by second every day takes a while.
 EXECUTION_DAYS = 3
-SECTIONS = ("planners", "growth", "engine", "home-assistant")
+SECTIONS = ("planners", "deterministic", "growth", "engine", "home-assistant")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = _judge_all(options)
         print(_table(cases, options.policies))
         report["planners"] = [asdict(case) for case in cases]
+    if "deterministic" in options.sections:
+        gaps = [deterministic(CASES[name](options.days)) for name in options.scenarios]
+        print(gap_table(gaps))
+        report["deterministic"] = [asdict(gap) for gap in gaps]
     if "growth" in options.sections:
         growth = plan_growth()
         print(_lines("Plan time and memory", growth))

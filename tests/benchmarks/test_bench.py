@@ -12,15 +12,17 @@ from custom_components.leaf_to_home.engine.replay_planner import (
     ForecastName,
     PriceKnowledge,
 )
-from tests.engine.replays import LEAF, contract
+from custom_components.leaf_to_home.engine.tariff import PriceSeries
+from tests.engine.replays import LEAF, contract, flat_house
 
 pytest.importorskip("highspy", reason="the benchmark group is not installed")
 
+from benchmarks.deterministic import deterministic, table as gap_table
 from benchmarks.judge import bounds_of, judge
 from benchmarks.oracle import foresee
 from benchmarks.scenarios import CASES, Scenario
 from scripts.tools import bench_command
-from tests.engine.test_planning import TRIPS, house
+from tests.engine.test_planning import SERIES, TRIPS, day_ahead, house
 
 LINEAR = replace(
     LEAF,
@@ -78,6 +80,52 @@ def test_a_trip_may_end_below_the_reserve_and_the_limit_is_counted() -> None:
     assert dear.total_cost > foresee(scenario().run).total_cost
 
 
+@pytest.mark.parametrize(("energy_kwh", "uses"), [(16.0, False), (2.0, True)])
+def test_foresight_leaves_what_came_home_below_the_reserve(
+    energy_kwh: float, uses: bool
+) -> None:
+    rows = house(1)
+    # Too slow to come back above the reserve within the run.
+    slow = replace(LINEAR, max_charge_w=300.0)
+    trip = replace(
+        TRIPS[0],
+        departure_s=rows.times_s[0],
+        return_s=rows.times_s[1],
+        energy_kwh=energy_kwh,
+        required_soc_percent=45.0,
+    )
+    run = scenario(house=rows, spec=slow, trips=[trip]).run
+    whole, charging = (foresee(run, discharge=on).total_cost for on in (True, False))
+    assert whole <= charging + 1e-6
+    assert bool(whole < charging - 0.1) is uses
+
+
+@pytest.mark.parametrize("series", [None, SERIES])
+def test_the_plan_made_once_comes_close_to_the_program(
+    series: PriceSeries | None,
+) -> None:
+    case = scenario(spec=LEAF)
+    if series is not None:
+        priced = replace(case.run.contract.site, tariff=day_ahead(series))
+        case = scenario(spec=LEAF, contract=replace(case.run.contract, site=priced))
+    gap = deterministic(case)
+    assert gap.program_saving > 0.5
+    assert -0.01 <= gap.bare_percent <= 0.5
+    assert gap.departures_short == 0
+    shown = gap_table([gap])
+    assert "small" in shown
+    assert "above" not in shown
+
+
+def test_a_plan_by_the_minute_is_made_on_quarter_hours() -> None:
+    rows = flat_house([300.0, 3300.0] * 720, step_s=60.0, start="2026-11-23T00:00")
+    gap = deterministic(
+        scenario(house=rows, trips=(), contract=contract(import_limit_kw=2.0))
+    )
+    assert gap.windows_over == gap.windows_unholdable == 0
+    assert gap.percent == pytest.approx(gap.bare_percent, abs=0.5)
+
+
 def test_the_command_prints_the_table_and_writes_json(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -95,6 +143,7 @@ def test_the_command_prints_the_table_and_writes_json(
     monkeypatch.setattr(bench_command, "PROCESSES", 1)
     file = tmp_path / "bench.json"
     arguments = ["--quick", "--section", "planners", "--policy", "rule"]
+    arguments += ["--section", "deterministic"]
     arguments += ["--scenario", "emhass-bands", "--scenario", "portable"]
     assert bench_command.main([*arguments, "--json", str(file)]) == 0
     shown = capsys.readouterr().out
@@ -103,6 +152,7 @@ def test_the_command_prints_the_table_and_writes_json(
     assert "the seeded house stands in" in shown
     report = json.loads(file.read_text("utf-8"))
     assert report["planners"][0]["results"][0]["policy"] == "foresight"
+    assert [gap["scenario"] for gap in report["deterministic"]] == ["small", "other"]
 
 
 def test_plan_time_and_engine_figures(
