@@ -15,6 +15,7 @@ from custom_components.leaf_to_home.engine.replay_planner import (
     PriceKnowledge,
 )
 
+from .emhass_peer import LIVE, SET_POINTS, EmhassPeer, cannot_express
 from .mpc import MeanForecastMpc
 from .oracle import foresee
 from .scenarios import Scenario
@@ -51,6 +52,7 @@ class Bounds:
 
 
 POLICIES = ("rule", "mpc", "planner")
+PEERS = (SET_POINTS, LIVE)
 ANALYSES = ("perfect-load", "all-prices", "perfect-all")
 
 
@@ -67,6 +69,11 @@ def bounds_of(scenario: Scenario) -> Bounds:
         windows_over=oracle.windows_over,
         short_kwh=oracle.short_kwh,
     )
+
+
+def can_judge(scenario: Scenario, policy: str) -> bool:
+    """Return whether the policy can be asked for this scenario."""
+    return policy not in PEERS or cannot_express(scenario.run) is None
 
 
 def judge(scenario: Scenario, policy: str, bounds: Bounds) -> Result:
@@ -95,6 +102,9 @@ def _execute(run: ReplayRun, policy: str) -> Books:
     if policy == "mpc":
         mpc = MeanForecastMpc(run)
         return run_replay(run, planner=mpc, timer=perf_counter).books
+    if policy in PEERS:
+        with EmhassPeer(run, live=policy == LIVE) as peer:
+            return run_replay(run, planner=peer, timer=perf_counter).books
     if policy in ("perfect-load", "perfect-all"):
         run = replace(run, forecast=ForecastName.PERFECT)
     if policy in ("all-prices", "perfect-all"):

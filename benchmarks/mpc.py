@@ -38,11 +38,12 @@ from custom_components.leaf_to_home.engine.state import HomeState
 
 from .linear_program import LinearProgram
 
-_HOURS = 48.0
+# How far ahead peers look, where prices are known; nearer to 0 than this is holding.
+HOURS = 48.0
 _SHORT_PENALTY = 20.0
 _LIMIT_PENALTY = 5.0
 _RESERVE_SHARE = 0.05
-_LEAST_W = 20.0
+LEAST_W = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +84,7 @@ class MeanForecastMpc:
             return {}
         tariff = inputs.site.tariff
         absences = absences_of(unit, known, self._past.past, key, tariff, now_s)
-        slots = tariff.known(now_s, hours=_HOURS)
+        slots = tariff.known(now_s, hours=HOURS)
         if not slots:
             return {}
         timeline = lay_out(
@@ -92,7 +93,7 @@ class MeanForecastMpc:
             self._prices,
             cuts_s=[at for a in absences for at in (a.departure_s, a.back_s)],
             step_s=self._step_s,
-            hours=_HOURS,
+            hours=HOURS,
             last_s=self._past.end_s,
         )
         part = _until(timeline.near, timeline.far, slots[-1].end_s, self._past.end_s)
@@ -111,7 +112,7 @@ class MeanForecastMpc:
         step = PlannedStep(
             start_s=now_s,
             end_s=float(part.starts_s[1]),
-            intent=_intent(power_w, float(mean_w[0]), known.spec),
+            intent=live_intent(power_w, float(mean_w[0]), known.spec),
             soc_percent=stored_kwh / known.spec.capacity_kwh * 100.0,
             unit_w=power_w,
             grid_w=float(mean_w[0]) - power_w,
@@ -213,7 +214,7 @@ def _until(near: Part, far: Part, end_s: float, last_s: float) -> Part:
     starts = np.concatenate([near.starts_s, far.starts_s[1:]])
     imports = np.concatenate([near.import_price[0], far.import_price[0]])
     exports = np.concatenate([near.export_price[0], far.export_price[0]])
-    limit_s = min(end_s, starts[0] + _HOURS * 3600.0, last_s)
+    limit_s = min(end_s, starts[0] + HOURS * 3600.0, last_s)
     count = max(int(np.searchsorted(starts, limit_s + 1.0)) - 1, 1)
     cut: Floats = starts[: count + 1]
     return Part(
@@ -223,18 +224,18 @@ def _until(near: Part, far: Part, end_s: float, last_s: float) -> Part:
     )
 
 
-def _intent(power_w: float, mean_w: float, spec: UnitSpec) -> Intent:
+def live_intent(power_w: float, mean_w: float, spec: UnitSpec) -> Intent:
     """Turn the first step's power into what the loop follows live."""
     reason = Reason(code=ReasonCode.PLAN)
-    if power_w > _LEAST_W:
+    if power_w > LEAST_W:
         return Intent(
             kind=IntentKind.COVER,
             power_w=spec.max_discharge_w,
             reason=reason,
             absorb_surplus=True,
         )
-    if power_w < -_LEAST_W:
-        if mean_w < 0.0 and -power_w <= -mean_w + _LEAST_W:
+    if power_w < -LEAST_W:
+        if mean_w < 0.0 and -power_w <= -mean_w + LEAST_W:
             return Intent(
                 kind=IntentKind.ABSORB, power_w=spec.max_charge_w, reason=reason
             )

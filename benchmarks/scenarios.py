@@ -315,6 +315,11 @@ def _aged(days: int) -> Scenario:
     )
 
 
+def parked(scenario: Scenario) -> Scenario:
+    """Return the scenario with the unit at home all the time."""
+    return replace(scenario, run=replace(scenario.run, trips=()))
+
+
 CASES: dict[str, Callable[[int], Scenario]] = {
     "emhass-bands": _emhass_spring,
     "emhass-dynamic": _emhass_summer,

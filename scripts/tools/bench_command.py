@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 import json
 from multiprocessing import get_context
@@ -13,9 +13,19 @@ from time import perf_counter, process_time
 import tracemalloc
 
 from benchmarks.deterministic import deterministic, table as gap_table
+from benchmarks.emhass_peer import ABOUT_TRIPS, NOTES, PEER_CASES
 from benchmarks.home_assistant import measure, report as cost_lines
-from benchmarks.judge import ANALYSES, POLICIES, Result, bounds_of, judge, reference
-from benchmarks.scenarios import CASES, unit
+from benchmarks.judge import (
+    ANALYSES,
+    PEERS,
+    POLICIES,
+    Result,
+    bounds_of,
+    can_judge,
+    judge,
+    reference,
+)
+from benchmarks.scenarios import CASES, parked, unit
 from benchmarks.tasks import example_tasks
 from custom_components.leaf_to_home.engine.battery import LossCurve
 from custom_components.leaf_to_home.engine.planning import plan_together
@@ -56,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "planners" in options.sections:
         cases = _judge_all(options)
         print(_table(cases, options.policies))
+        if options.peer:
+            print(f"\n{NOTES}")
         report["planners"] = [asdict(case) for case in cases]
     if "deterministic" in options.sections:
         gaps = [deterministic(CASES[name](options.days)) for name in options.scenarios]
@@ -113,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help=f"{QUICK_DAYS} days of {', '.join(QUICK_CASES)}",
     )
+    parser.add_argument(
+        "--peer",
+        choices=["emhass"],
+        help="only this: EMHASS itself beside the others, with the car at home all "
+        "the time; installs it into a cache",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     return parser
 
@@ -121,14 +139,19 @@ def _filled(options: argparse.Namespace) -> argparse.Namespace:
     """Fill in what was not given."""
     quick = options.quick
     options.days = options.days or (QUICK_DAYS if quick else DAYS)
-    options.scenarios = options.scenarios or list(QUICK_CASES if quick else CASES)
+    cases: Iterable[str] = PEER_CASES if options.peer else CASES
+    options.scenarios = options.scenarios or list(QUICK_CASES if quick else cases)
     options.policies = options.policies or list(POLICIES)
+    if options.peer:
+        options.policies += PEERS
+        options.sections = ["planners"]
     options.sections = options.sections or list(SECTIONS)
     return options
 
 
 def _judge_all(options: argparse.Namespace) -> list[Case]:
-    jobs = [(name, options.days, options.policies) for name in options.scenarios]
+    peer = options.peer is not None
+    jobs = [(name, options.days, options.policies, peer) for name in options.scenarios]
     if PROCESSES < 2:
         return [_judge_case(job) for job in jobs]
     cases = []
@@ -139,12 +162,18 @@ def _judge_all(options: argparse.Namespace) -> list[Case]:
     return cases
 
 
-def _judge_case(job: tuple[str, int, Sequence[str]]) -> Case:
-    name, days, policies = job
+def _judge_case(job: tuple[str, int, Sequence[str], bool]) -> Case:
+    name, days, policies, peer = job
     scenario = CASES[name](days)
+    if peer and name not in ABOUT_TRIPS:
+        scenario = parked(scenario)
     bounds = bounds_of(scenario)
     results = [*reference(scenario, bounds)]
-    results += [judge(scenario, policy, bounds) for policy in policies]
+    results += [
+        judge(scenario, policy, bounds)
+        for policy in policies
+        if can_judge(scenario, policy)
+    ]
     return Case(
         name=name,
         title=scenario.name,
@@ -164,7 +193,7 @@ def _table(cases: Sequence[Case], policies: Sequence[str]) -> str:
     ]
     for case in cases:
         results = {result.policy: result for result in case.results}
-        cells = "".join(f"{_cell(case, results[name]):>16}" for name in names)
+        cells = "".join(f"{_cell(case, results.get(name)):>16}" for name in names)
         mark = " *" if case.stands_in else ""
         lines.append(f"{case.title + mark:38}{cells}")
     lines.append(f"{'mean':38}" + "".join(f"{_mean(cases, n):>16}" for n in names))
@@ -173,14 +202,16 @@ def _table(cases: Sequence[Case], policies: Sequence[str]) -> str:
         lines.append(label)
         for case in cases:
             results = {result.policy: result for result in case.results}
-            cells = "".join(f"{_figure(results[p], label):>16}" for p in policies)
+            cells = "".join(f"{_figure(results.get(p), label):>16}" for p in policies)
             lines.append(f"  {case.title:36}{cells}")
     if any(case.stands_in for case in cases):
         lines.append("* the recording is absent: the seeded house stands in")
     return "\n".join(lines)
 
 
-def _figure(result: Result, label: str) -> str:
+def _figure(result: Result | None, label: str) -> str:
+    if result is None:
+        return "–"
     if label == "departures short":
         return str(result.departures_short)
     if label == "windows over":
@@ -189,17 +220,21 @@ def _figure(result: Result, label: str) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
-def _cell(case: Case, result: Result) -> str:
+def _cell(case: Case, result: Result | None) -> str:
+    if result is None:
+        return "–"
     if case.in_mean or case.name.startswith(("commuter", "limit")):
         return f"{result.percent:.1f}"
     return f"{result.saving:.2f} {case.currency}"
 
 
 def _mean(cases: Sequence[Case], policy: str) -> str:
+    """Return the mean over the cases that every policy could be judged on."""
+    most = max(len(case.results) for case in cases)
     values = [
         result.percent
         for case in cases
-        if case.in_mean
+        if case.in_mean and len(case.results) == most
         for result in case.results
         if result.policy == policy
     ]
