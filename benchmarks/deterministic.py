@@ -229,7 +229,7 @@ def _plan(case: _Case) -> Books:
     records, short_kwh = _carry_out(case, np.concatenate(powers)[:, 0])
     planned_kwh = plan.steps[-1].soc_percent / 100.0 * run.spec.capacity_kwh
     if abs(planned_kwh - records.stored_kwh[-1]) > 1e-6:
-        raise AssertionError("the plan's stored energy is not what its powers store")
+        raise RuntimeError("the plan's stored energy is not what its powers store")
     return account(
         records,
         run.contract,
@@ -248,6 +248,7 @@ def _carry_out(case: _Case, unit_w: Floats) -> tuple[Records, list[float]]:
     stored_kwh = spec.capacity_kwh * spec.initial_soc_percent / 100.0
     records = Records.empty(house, 1, stored_kwh, case.prices)
     leaving = {outing.begin: outing for outing in case.outings}
+    away = {step for o in case.outings for step in range(o.begin, o.end)}
     short_kwh = []
     for index, power_w in enumerate(unit_w.tolist()):
         outing = leaving.get(index)
@@ -263,9 +264,5 @@ def _carry_out(case: _Case, unit_w: Floats) -> tuple[Records, list[float]]:
         stored_kwh += spec.stored_w(power_w) * house.step_s / 3.6e6
         records.unit_w[index] = power_w
         records.stored_kwh[index] = stored_kwh
-        records.connected[index] = power_w != 0.0 or not _away(case, index)
+        records.connected[index] = index not in away
     return records, short_kwh
-
-
-def _away(case: _Case, index: int) -> bool:
-    return any(outing.begin <= index < outing.end for outing in case.outings)
