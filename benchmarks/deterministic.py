@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
+from types import ModuleType
 from unittest.mock import patch
 
 import numpy as np
 
-from custom_components.leaf_to_home.engine import program
+from custom_components.leaf_to_home.engine import program, sweep
 from custom_components.leaf_to_home.engine.accounts import END_QUANTILE, Books, account
 from custom_components.leaf_to_home.engine.battery import LossCurve
 from custom_components.leaf_to_home.engine.control import target_import_w
@@ -43,7 +44,11 @@ EFFICIENCY = 0.93
 GOAL_PERCENT = 0.5
 # What the books do not count: the wear of a start, ageing at a high state of charge,
 # and the backup that is missing below the reserve.
-PREFERENCES = ("START_KWH", "DWELL_SHARE", "RESERVE_SHARE")
+PREFERENCES = (
+    (sweep, "START_S"),
+    (program, "DWELL_SHARE"),
+    (program, "RESERVE_SHARE"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,11 +124,11 @@ def table(gaps: Sequence[Gap]) -> str:
 
 
 @contextmanager
-def _without(names: Sequence[str]) -> Iterator[None]:
+def _without(costs: Sequence[tuple[ModuleType, str]]) -> Iterator[None]:
     """Let the program leave out some of its costs."""
     with ExitStack() as stack:
-        for name in names:
-            stack.enter_context(patch.object(program, name, 0.0))
+        for module, name in costs:
+            stack.enter_context(patch.object(module, name, 0.0))
         yield
 
 
@@ -225,9 +230,10 @@ def _plan(case: _Case) -> Books:
     """Plan once, and account for the powers of the plan as if they had been run."""
     run = case.run
     task = _task(case)
-    plan, powers = follow(task, run.house.times_s[0])
-    records, short_kwh = _carry_out(case, np.concatenate(powers)[:, 0])
-    planned_kwh = plan.steps[-1].soc_percent / 100.0 * run.spec.capacity_kwh
+    followed = follow(task, run.house.times_s[0])
+    powers_w = np.concatenate(followed.powers())[:, 0]
+    records, short_kwh = _carry_out(case, powers_w)
+    planned_kwh = followed.plan.steps[-1].soc_percent / 100.0 * run.spec.capacity_kwh
     if abs(planned_kwh - records.stored_kwh[-1]) > 1e-6:
         raise RuntimeError("the plan's stored energy is not what its powers store")
     return account(

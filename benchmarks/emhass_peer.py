@@ -13,17 +13,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 import json
+from math import inf
 import os
 from pathlib import Path
 import subprocess
 from tempfile import TemporaryFile
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from custom_components.leaf_to_home.engine.battery import UnitSpec
-from custom_components.leaf_to_home.engine.forecast import SLOT_S, Level
+from custom_components.leaf_to_home.engine.forecast import Level
 from custom_components.leaf_to_home.engine.limits import soft_limit_w
 from custom_components.leaf_to_home.engine.model import (
     Inputs,
@@ -33,7 +35,7 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
 )
 from custom_components.leaf_to_home.engine.plan import Floats, Plan, PlannedStep
-from custom_components.leaf_to_home.engine.replay import ReplayRun
+from custom_components.leaf_to_home.engine.replay import UNIT, ReplayRun
 from custom_components.leaf_to_home.engine.replay_planner import HouseRow, ReplayPlanner
 from custom_components.leaf_to_home.engine.state import HomeState
 from custom_components.leaf_to_home.engine.tariff import PriceSlot
@@ -56,11 +58,13 @@ PEER_CASES = (
     *ABOUT_TRIPS,
 )
 NOTES = """\
-emhass: asked once a row of the house; its battery power for that step is a set-point
+emhass: asked every 30 minutes; its battery power for the step is a set-point
 emhass live: only its sign counts, and the loop covers or absorbs what really comes
 –: its battery cannot leave, so no trip can be expressed; in all scenarios but the
    commuter's the car is at home all the time
 It cannot express losses as a function of power, standby, minimum power and starts."""
+# EMHASS's own default for its time step; it is asked once in each.
+STEP_S = 1800.0
 # EMHASS wants at least so many steps.
 FEWEST_STEPS = 5
 # No limit at the connection: a number that no house reaches.
@@ -143,9 +147,12 @@ class EmhassPeer:
         problem = cannot_express(run)
         if problem is not None:
             raise PeerError(problem)
-        self._past = ReplayPlanner(run.house, run.contract, trips=False)
+        self._past = ReplayPlanner(run.house, run.contract, unit=UNIT)
         self._step_s = plan_step_s(run)
         self._live = live
+        self._planned: Mapping[str, Plan] = {}
+        self._planned_s = -inf
+        self.solve_s: list[float] = []
         self._worker = Worker(command or _command(), _config(run, self._step_s))
 
     def __enter__(self) -> Self:
@@ -170,7 +177,18 @@ class EmhassPeer:
     def plan(
         self, state: HomeState, inputs: Inputs, now_s: float
     ) -> Mapping[str, Plan]:
-        """Return the first step's intent as a plan of one step."""
+        """Return the present step's intent as a plan of one step."""
+        begin_s = now_s - now_s % self._step_s
+        if begin_s != self._planned_s:
+            self._planned_s = begin_s
+            begun_s = perf_counter()
+            self._planned = self._plan(state, inputs, now_s)
+            self.solve_s.append(perf_counter() - begun_s)
+        return self._planned
+
+    def _plan(
+        self, state: HomeState, inputs: Inputs, now_s: float
+    ) -> Mapping[str, Plan]:
         ((key, known),) = inputs.units.items()
         unit = state.units[key]
         if unit.stored_kwh is None:
@@ -240,7 +258,7 @@ def cannot_express(run: ReplayRun) -> str | None:
 
 def plan_step_s(run: ReplayRun) -> float:
     """Return EMHASS's time step, which is how often it is asked, too."""
-    return max(SLOT_S, run.house.step_s)
+    return max(STEP_S, run.house.step_s)
 
 
 def _command() -> Sequence[str]:

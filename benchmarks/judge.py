@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import median
 from time import perf_counter
 
 from custom_components.leaf_to_home.engine.accounts import Books
@@ -104,7 +105,8 @@ def _execute(run: ReplayRun, policy: str) -> Books:
         return run_replay(run, planner=mpc, timer=perf_counter).books
     if policy in PEERS:
         with EmhassPeer(run, live=policy == LIVE) as peer:
-            return run_replay(run, planner=peer, timer=perf_counter).books
+            books = run_replay(run, planner=peer).books
+        return replace(books, plan_ms_median=median(peer.solve_s) * 1e3)
     if policy in ("perfect-load", "perfect-all"):
         run = replace(run, forecast=ForecastName.PERFECT)
     if policy in ("all-prices", "perfect-all"):
