@@ -347,6 +347,8 @@ async def test_reconfigure_a_station_that_has_moved(
         meters=[unique_id(node, BOARD)],
         inverted=False,
     )
+    # The cars, and what is said of the one at the plug.
+    await walk.submit(**walk.suggested())
     await walk.submit(**walk.suggested())
     await walk.submit(**BATTERY_FORM)
     await setup(hass, home)
@@ -360,6 +362,7 @@ async def test_reconfigure_a_station_that_has_moved(
     assert walk.suggested() == {"host": node.address, "local_address": local}
     await walk.submit(**walk.suggested())
     assert walk.suggested()["device"] == unique_id(node, CHARGER)
+    await walk.submit(**walk.suggested())
     await walk.submit(**walk.suggested())
     await walk.submit(**walk.suggested())
     del (form := dict(BATTERY_FORM))["reserve_percent"]

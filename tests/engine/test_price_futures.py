@@ -42,7 +42,7 @@ def day_ahead(levels: list[float], evenings: list[float] | None = None) -> Tarif
 
 def foreseen(tariff: Tariff, days: int = DAYS, hours: int = 48) -> PriceFutures:
     known = BEGIN + timedelta(days=days)
-    edges_s = known.timestamp() + 3600.0 * np.arange(hours + 1)
+    edges_s = known.timestamp() + 3600.0 * np.arange(hours + 1, dtype=np.float64)
     futures = price_futures(PriceMemory(), tariff, known.timestamp(), edges_s)
     assert futures is not None
     return futures
@@ -110,7 +110,7 @@ def test_each_level_is_as_likely_as_the_others_on_every_day(
 
 def test_too_short_a_past_foresees_nothing() -> None:
     known_s = (BEGIN + timedelta(days=2)).timestamp()
-    edges_s = known_s + 3600.0 * np.arange(25)
+    edges_s = known_s + 3600.0 * np.arange(25, dtype=np.float64)
     tariff = day_ahead([0.2, 0.3])
     assert price_futures(PriceMemory(), tariff, known_s, edges_s) is None
 
@@ -123,7 +123,7 @@ def test_a_day_that_is_known_in_part_tells_nothing_of_its_rest() -> None:
 
 def foreseen_at_noon(levels: list[float]) -> PriceFutures:
     known = BEGIN + timedelta(days=DAYS - 1, hours=12)
-    edges_s = known.timestamp() + 3600.0 * np.arange(25)
+    edges_s = known.timestamp() + 3600.0 * np.arange(25, dtype=np.float64)
     futures = price_futures(
         PriceMemory(), day_ahead(levels), known.timestamp(), edges_s
     )
