@@ -733,6 +733,32 @@ def test_a_departure_that_takes_more_than_the_window_bears_is_flagged() -> None:
     assert one.flags == (ReasonCode.IMPORT_LIMIT,)
 
 
+@pytest.mark.parametrize(("limit_w", "carries"), [(4000.0, True), (9000.0, False)])
+def test_a_demand_window_is_kept_by_a_unit_that_has_turned_often(
+    limit_w: float, *, carries: bool
+) -> None:
+    """It charged up to now, and may not turn for money a third time in the hour."""
+    turned = covering(
+        -1000.0,
+        direction=-1,
+        intent=IntentKind.CHARGE,
+        reversals_s=[START_S - 2400.0, START_S - 1200.0],
+        stored_kwh=25.0,
+    )
+    state = automatic(units={"leaf": turned}, time_s=START_S - 1.0)
+    state.settings = replace(state.settings, import_limit_w=limit_w)
+    wanted = CHARGE if carries else COVER
+    _, decision = decide(
+        state,
+        site=FLAT,
+        units={"leaf": known(reading=reading(power_w=-1000.0), plan=wanted)},
+        grid=grid(7000.0),
+    )
+    setpoint = decision.units["leaf"].setpoint
+    assert setpoint is not None
+    assert (setpoint.power_w > 0.0) is carries
+
+
 def test_a_manual_charge_ends_where_it_should() -> None:
     loop = Loop(site=dear_site(), spec=replace(FREE, usable_kwh=3.0), plan=HOLD)
     loop.change(mode=UnitMode.CHARGE, until_soc_percent=75.0)

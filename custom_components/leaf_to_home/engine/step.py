@@ -321,7 +321,10 @@ class _Table:
             standing_w = unit.command_w or 0.0
             return Wish(power_w=standing_w, reason=choice.intent.reason), True
         bounded = steady(
-            replace(wanted, urgent=choice.by_user or choice.for_departure),
+            replace(
+                wanted,
+                urgent=choice.by_user or choice.for_departure or _keeps_window(wanted),
+            ),
             unit,
             known.capabilities,
             moment,
@@ -466,6 +469,11 @@ class _Table:
             next_action=choice.next_action if choice else None,
             flags=flags,
         )
+
+
+def _keeps_window(wanted: Wish) -> bool:
+    """Return whether the demand window would be missed without this discharge."""
+    return wanted.power_w > 0.0 and wanted.reason.code is ReasonCode.IMPORT_LIMIT
 
 
 def _export_w(inputs: Inputs, picture: Picture) -> float:
