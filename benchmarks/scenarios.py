@@ -37,6 +37,8 @@ from .one_minute_house import one_minute_house
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PRESETS = Path(__file__).resolve().parents[1] / "custom_components/leaf_to_home/presets"
 SEED = 1
+# A linear program of minutes takes an hour beyond this.
+MINUTE_DAYS = 10
 # EUR, a night tariff for electric cars.
 TWO_BANDS = {
     "bands": [{"price": 0.17, "from": "22:00", "to": "06:00"}, {"price": 0.31}]
@@ -254,20 +256,23 @@ def _city(home: int, days: int, *, dynamic: bool) -> Scenario:
     )
 
 
-def _minutes(days: int, *, low: bool = False, capacity: bool = False) -> Scenario:
+def _minutes(wanted: int, *, low: bool = False, capacity: bool = False) -> Scenario:
+    days = min(wanted, MINUTE_DAYS)
     fields: dict[str, object] = {"import_limit_kw": 4.0}
-    name = "one-minute house, 4 kW limit"
+    name = "one-minute house, 4 kW"
     if capacity:
         # Flanders: about 50 EUR per kW and year, at least 2.5 kW.
         fields = {
             "capacity": {"price_per_kw_month": 4.2, "window_min": 15, "free_kw": 2.5}
         }
-        name = "one-minute house, capacity tariff"
+        name = "one-minute house, capacity"
     table = one_minute_house()
     contract = _contract(FRANCE, TWO_BANDS, 0.0, fields=fields)
     contract = replace(contract, site=replace(contract.site, window_min=15))
+    if low:
+        name += ", from low SoC"
     return _scenario(
-        f"{name}, from low SoC" if low else name,
+        f"{name} ({days} d)" if days < wanted else name,
         _House(table or _seeded("Europe/Paris", 60, 70), stands_in=table is None),
         contract,
         days=days,

@@ -203,7 +203,10 @@ def _table(cases: Sequence[Case], policies: Sequence[str]) -> str:
         for case in cases:
             results = {result.policy: result for result in case.results}
             cells = "".join(f"{_figure(results.get(p), label):>16}" for p in policies)
-            lines.append(f"  {case.title:36}{cells}")
+            title = case.title
+            if label == "windows over" and case.windows_unholdable:
+                title += f" ({case.windows_unholdable} must)"
+            lines.append(f"  {title:36}{cells}")
     if any(case.stands_in for case in cases):
         lines.append("* the recording is absent: the seeded house stands in")
     return "\n".join(lines)
