@@ -56,16 +56,20 @@ class Columns:
     holds: slice
     made_of: tuple[tuple[tuple[slice, Mask], ...], ...]
 
-    def by_quantile(self, index: int, option: int, taken: Floats) -> Floats:
-        """Return the unit's power in W under each quantile of a step's draw.
+    def by_quantile(
+        self, steps: NDArray[np.intp], option: int, taken: Floats
+    ) -> Floats:
+        """Return the unit's power in W under each quantile of the steps' draw.
 
         `taken` is how much of each column is carried out, of an option's mix.
         """
         power: Floats | None = None
         for part, where in self.made_of[option]:
-            mix = self.mix[index, part, option]
-            share = np.divide(taken[part], mix, out=np.zeros_like(mix), where=mix > 0.0)
-            each = where[index] * self.unit_w[index, part] * share
+            mix = self.mix[steps, part, option]
+            share = np.divide(
+                taken[:, part], mix, out=np.zeros_like(mix), where=mix > 0.0
+            )
+            each = where[steps] * self.unit_w[steps, part] * share
             power = each if power is None else power + each
         assert power is not None, "an option is made of columns"
         return power

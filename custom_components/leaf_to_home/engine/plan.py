@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from .battery import UnitSpec
-from .model import Intent, IntentKind, Reason, ReasonCode
+from .model import Intent, IntentKind, NextAction, Reason, ReasonCode
 from .state import to_dict
+
+if TYPE_CHECKING:
+    # A home reads and follows plans without numpy, which only making them needs.
+    import numpy as np
+    from numpy.typing import NDArray
 
 type Floats = NDArray[np.float64]
 
@@ -124,7 +126,12 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedStep:
-    """One step of a plan, with what is expected over it and at its end."""
+    """One step of a plan, with what is expected over it and at its end.
+
+    `cost` is what the home pays for the grid over it, less what it earns there;
+    `grid_w` the home's import after what its other units do. Not `home`: the unit is
+    expected to be away.
+    """
 
     start_s: float
     end_s: float
@@ -158,6 +165,44 @@ class Plan:
                 return step
         return None
 
+    def intent(self, now_s: float) -> Intent | None:
+        """Return what is to be done now, None where the unit is away or it is over."""
+        step = self.at(now_s)
+        return step.intent if step is not None and step.home else None
+
+    def next_action(self, now_s: float) -> NextAction | None:
+        """Return the first change of what is done."""
+        now = self.at(now_s)
+        if now is None:
+            return None
+        for step in self.steps:
+            if (
+                step.start_s > now_s
+                and step.home
+                and step.intent.kind is not now.intent.kind
+            ):
+                return NextAction(kind=step.intent.kind, time_s=step.start_s)
+        return None
+
+    def soc_percent_at(self, time_s: float) -> float | None:
+        """Return the state of charge expected at a step's end, None beyond the plan."""
+        for step in self.steps:
+            if step.start_s < time_s <= step.end_s:
+                return step.soc_percent
+        return None
+
+    def cost(self, begin_s: float, end_s: float) -> float:
+        """Return what the home is expected to pay in that time, as far as it reaches.
+
+        Of the plans of several units the last one stands on what the others do.
+        """
+        total = 0.0
+        for step in self.steps:
+            part_s = min(step.end_s, end_s) - max(step.start_s, begin_s)
+            if part_s > 0.0:
+                total += step.cost * part_s / (step.end_s - step.start_s)
+        return total
+
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-ready plain data."""
         result: dict[str, Any] = to_dict(self)
@@ -174,24 +219,30 @@ class Plan:
                 stored_value=float(data["stored_value"]),
                 problems=tuple(ReasonCode(code) for code in data["problems"]),
             )
-        except (KeyError, TypeError) as err:
+        except (AttributeError, KeyError, TypeError) as err:
             raise ValueError(f"not a plan: {err!r}") from err
 
 
 def _step(data: Any) -> PlannedStep:
     intent = data["intent"]
-    reason = intent["reason"]
+    reason, value = intent["reason"], intent["stored_value"]
     return PlannedStep(
-        **{
-            **data,
-            "intent": Intent(
-                **{
-                    **intent,
-                    "kind": IntentKind(intent["kind"]),
-                    "reason": Reason(
-                        code=ReasonCode(reason["code"]), values=dict(reason["values"])
-                    ),
-                }
+        start_s=float(data["start_s"]),
+        end_s=float(data["end_s"]),
+        intent=Intent(
+            kind=IntentKind(intent["kind"]),
+            power_w=float(intent["power_w"]),
+            reason=Reason(
+                code=ReasonCode(reason["code"]),
+                values={key: float(item) for key, item in reason["values"].items()},
             ),
-        }
+            absorb_surplus=bool(intent["absorb_surplus"]),
+            stored_value=None if value is None else float(value),
+        ),
+        soc_percent=float(data["soc_percent"]),
+        unit_w=float(data["unit_w"]),
+        grid_w=float(data["grid_w"]),
+        import_price=float(data["import_price"]),
+        cost=float(data["cost"]),
+        home=bool(data["home"]),
     )

@@ -83,24 +83,37 @@ class _Path:
 
     @property
     def cost(self) -> Floats:
-        """Return what each step is expected to cost the home."""
+        """Return what each step is weighed at: wear and missed limits cost, too."""
         made = self.sweep.columns
         extra = np.einsum("ktc,tc->t", made.extra, self.taken) / len(made.extra)
         result: Floats = made.nothing.mean(axis=0) + extra
         return result
 
+    @property
+    def bill(self) -> Floats:
+        """Return what the home pays for each step at the grid."""
+        sweep, power = self.sweep, self.powers()
+        stretch, standby_w = sweep.stretch, sweep.grid.task.spec.standby_w
+        grid_w = stretch.draw_w - power + np.where(power == 0.0, standby_w, 0.0)
+        kwh = grid_w * sweep.hours[:, None] / 1e3
+        price = np.where(
+            kwh > 0.0,
+            stretch.import_price.mean(axis=0)[:, None],
+            stretch.export_price.mean(axis=0)[:, None],
+        )
+        result: Floats = kwh * price @ stretch.weights
+        return result
+
     def powers(self) -> Floats:
         """Return the power of each step under each quantile of the draw."""
-        made, away = self.sweep.columns, self.sweep.calendar.away
-        nothing = np.zeros(len(self.sweep.stretch.weights))
-        return np.array(
-            [
-                nothing
-                if away[index]
-                else made.by_quantile(index, option, self.taken[index])
-                for index, option in enumerate(self.chosen)
-            ]
-        )
+        made = self.sweep.columns
+        chosen = np.array(self.chosen)
+        chosen[self.sweep.calendar.away] = -1
+        power = np.zeros_like(self.sweep.stretch.draw_w)
+        for option in set(self.chosen):
+            steps = np.flatnonzero(chosen == option)
+            power[steps] = made.by_quantile(steps, option, self.taken[steps])
+        return power
 
 
 class _Walker:
@@ -181,7 +194,7 @@ class _Walker:
                 unit_w.tolist(),
                 grid_w.tolist(),
                 stretch.import_price.mean(axis=0).tolist(),
-                path.cost.tolist(),
+                path.bill.tolist(),
                 strict=True,
             )
         ):
