@@ -147,7 +147,8 @@ class PresenceHistory:
             PastTrip(
                 day=left_day,
                 minute=left_minute,
-                lasted_s=now_s - left_s,
+                # A clock that was set back makes no trip that ends before it begins.
+                lasted_s=max(0.0, now_s - left_s),
                 energy_kwh=max(0.0, had_kwh - stored_kwh),
                 notice_h=notice_h,
                 asked_percent=asked_percent,
