@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.leaf_to_home.engine.battery import UnitKind
-from custom_components.leaf_to_home.engine.rule import Outlook
+from custom_components.leaf_to_home.engine.rule import Outlook, decide
 from custom_components.leaf_to_home.engine.savings import (
     RETHINK_S,
     new_day,
@@ -164,7 +164,7 @@ def outlook(since_s: float, percent: float = 40.0) -> Outlook:
 
 def think(state: HomeState, seen: Outlook) -> bool:
     """Let the smart car think; return whether it charges now."""
-    rethink(state, "leaf", seen.now_s, lambda: seen)
+    rethink(state, "leaf", seen.now_s, lambda: seen, valued=True)
     return state.ledger.smart_charging["leaf"]
 
 
@@ -217,3 +217,37 @@ def test_savings_count_what_is_stored_more_at_its_worth() -> None:
     assert savings(state).against_arrival_today == 0.0
     state.units["leaf"].stored_kwh = None
     assert savings(state).against_arrival == pytest.approx(6.0)
+
+
+def test_where_the_rule_does_not_decide_a_stored_kwh_is_worth_its_refill() -> None:
+    """A plan says what it is worth at this moment, which is another matter."""
+    state, seen = full(40.0), outlook(0.0)
+    state.ledger.value_per_kwh = 0.7
+    rethink(state, "leaf", seen.now_s, lambda: seen, valued=True)
+    assert state.ledger.value_per_kwh == 0.7
+    later = outlook(RETHINK_S)
+    rethink(state, "leaf", later.now_s, lambda: later, valued=False)
+    intent, _ = decide(later)
+    assert intent.stored_value is not None
+    assert state.ledger.value_per_kwh == pytest.approx(intent.stored_value)
+    cheap = min(slot.import_price or 0.0 for slot in later.slots)
+    assert cheap < state.ledger.value_per_kwh < 1.3 * cheap
+
+
+def test_where_nothing_is_known_the_worth_stays() -> None:
+    state, seen = full(40.0), replace(outlook(0.0), slots=())
+    state.ledger.value_per_kwh = 0.2
+    rethink(state, "leaf", seen.now_s, lambda: seen, valued=False)
+    assert state.ledger.value_per_kwh == 0.2
+
+
+def test_what_is_paid_at_the_grid_is_counted_by_the_day() -> None:
+    state = full()
+    new_day(state, "2026-11-22")
+    book(state, 2000.0, 500.0, discharged_kwh=1.5)
+    book(state, -1000.0, -1000.0)
+    assert state.ledger.paid == pytest.approx(0.5 * 0.4 - 0.1)
+    assert state.ledger.paid_day == 0.0
+    new_day(state, "2026-11-23")
+    book(state, 1000.0, 1000.0)
+    assert state.ledger.paid - state.ledger.paid_day == pytest.approx(0.4)

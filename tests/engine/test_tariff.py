@@ -419,3 +419,18 @@ def test_a_change_at_one_minute_past_midnight() -> None:
     assert tariff.day_minute(midnight + 59.0) == ("2010-03-14", 0)
     assert tariff.day_minute(midnight + 60.0) == ("2010-03-14", 61)
     assert tariff.next_local_time(midnight, 30) == midnight + 60.0
+
+
+def test_a_tariff_apart_says_the_same_and_remembers_by_itself() -> None:
+    """What one thread asks changes nothing that another one reads."""
+    tariff = parse_tariff(TWO_BANDS)
+    own = tariff.apart()
+    now_s = at("2026-11-22 10:07")
+    assert own.known(now_s, hours=72.0) == tariff.known(now_s, hours=72.0)
+    assert own.published_minute == tariff.published_minute
+    assert own.at(now_s) == tariff.at(now_s)
+    assert own.day_minute(now_s) == tariff.day_minute(now_s)
+    before = tariff.known(now_s)
+    for day in range(60):
+        own.day_slots(now_s + day * 86400.0)
+    assert tariff.known(now_s) == before

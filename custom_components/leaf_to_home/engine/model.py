@@ -305,8 +305,9 @@ class Site:
 class UnitInputs:
     """All that is known of one unit at a step.
 
+    `plan` is what its plan wants now, `plan_next` the change that the plan sees coming.
     `vehicles` are the cars that belong to it, where it tells them apart: then `spec` is
-    that of the one at the plug from `seated` on, and `plan` was made for
+    that of the one at the plug from `seated` on, and the plan was made for
     `plan_vehicle`. Without `native` it is led by set-points, whatever it can.
     """
 
@@ -315,6 +316,7 @@ class UnitInputs:
     reading: Reading | None = None
     outcome: Outcome | None = None
     plan: Intent | None = None
+    plan_next: NextAction | None = None
     plan_vehicle: str | None = None
     departures: tuple[Departure, ...] = ()
     vehicles: Mapping[str, UnitSpec] = field(default_factory=dict)

@@ -28,6 +28,8 @@ MANUAL_S = 12 * 3600.0
 # The latest start of charging assumes this share of the measured power.
 CHARGING_SHARE = 0.8
 MANUAL_MODES = frozenset({UnitMode.CHARGE, UnitMode.DISCHARGE, UnitMode.HOLD})
+# Where prices decide: by a plan, or by the rule where there is none.
+PLANNING_MODES = frozenset({HomeMode.AUTOMATIC, HomeMode.OBSERVE})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +46,11 @@ class Choice:
     unreachable_departure: bool = False
     next_action: NextAction | None = None
     spare_kwh: float = inf
+
+
+def rule_decides(state: HomeState, known: UnitInputs) -> bool:
+    """Return whether the rule is in charge where neither user nor departure is."""
+    return known.plan is None and state.settings.mode in PLANNING_MODES
 
 
 def end_manual(unit: UnitState, spec: UnitSpec, now_s: float) -> None:
@@ -167,7 +174,7 @@ def _freely(
             )
         )
     if known.plan is not None:
-        return Choice(intent=known.plan)
+        return Choice(intent=known.plan, next_action=known.plan_next)
     intent, following = decide(
         Outlook(
             now_s=now_s,

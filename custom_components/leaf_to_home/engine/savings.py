@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .battery import UnitKind, UnitSpec
 from .model import UnitInputs
-from .rule import Outlook, cheapest_now
+from .rule import Outlook, cheapest_now, decide
 from .state import HomeState, LedgerState, book_of
 from .tariff import PriceSlot
 
@@ -63,7 +63,9 @@ def settle(
     wear = sum(
         kwh * units[key].spec.wear_per_kwh for key, kwh in discharged_kwh.items()
     )
-    ledger.actual += cost(grid_w) + wear
+    bill = cost(grid_w)
+    ledger.paid += bill
+    ledger.actual += bill + wear
     arrival_w = smart_w = draw_w
     for key, known in units.items():
         unit = state.units[key]
@@ -112,9 +114,18 @@ def _follow_trips(state: HomeState, units: Mapping[str, UnitInputs]) -> None:
 
 
 def rethink(
-    state: HomeState, book: str, now_s: float, outlook: Callable[[], Outlook]
+    state: HomeState,
+    book: str,
+    now_s: float,
+    outlook: Callable[[], Outlook],
+    *,
+    valued: bool,
 ) -> None:
-    """Let the imagined smart charging look at the prices again, every 15 minutes."""
+    """Let the imagined smart charging look at the prices again, every 15 minutes.
+
+    Unless the rule, which is in charge, says at each step what a stored kWh is worth
+    (`valued`), what refilling it costs is worked out on the occasion.
+    """
     ledger = state.ledger
     due_s = ledger.smart_until_s.get(book)
     # A clock that was set back ends the thought too.
@@ -123,6 +134,8 @@ def rethink(
     seen = outlook()
     stored_kwh = ledger.smart_kwh.get(book, seen.stored_kwh)
     ledger.smart_charging[book] = cheapest_now(seen, stored_kwh, ARRIVAL_PERCENT)
+    if not valued and (value := decide(seen)[0].stored_value) is not None:
+        ledger.value_per_kwh = value
     slot_end_s = seen.slots[0].end_s if seen.slots else now_s + RETHINK_S
     ledger.smart_until_s[book] = min(slot_end_s, now_s + RETHINK_S)
 
@@ -133,6 +146,7 @@ def new_day(state: HomeState, day: str) -> None:
     if ledger.day == day:
         return
     ledger.day = day
+    ledger.paid_day = ledger.paid
     ledger.against_arrival_day, ledger.against_smart_day = _totals(state)
 
 

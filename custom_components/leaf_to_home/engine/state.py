@@ -217,13 +217,15 @@ class WindowState:
 class LedgerState:
     """What was paid, and what two other ways of using the same car would have cost.
 
-    Money since the start, savings at the last local midnight (`*_day`), and per unit
-    or, where cars are told apart, per car: what the two imagined cars hold (`*_kwh`,
-    `left_kwh` at the real car's departure) and whether the smart one charges until
-    `smart_until_s`.
+    Money since the start (`paid` at the grid alone, `actual` with wear), the same and
+    the savings at the last local midnight (`*_day`), and per unit or, where cars are
+    told apart, per car: what the two imagined cars hold (`*_kwh`, `left_kwh` at the
+    real car's departure) and whether the smart one charges until `smart_until_s`.
     """
 
     day: str | None = None
+    paid: float = 0.0
+    paid_day: float = 0.0
     actual: float = 0.0
     on_arrival: float = 0.0
     smart: float = 0.0

@@ -32,7 +32,14 @@ from .model import (
     UnitStatus,
 )
 from .outage import METER_LOST_S, may_park, watch
-from .policy import MANUAL_MODES, Choice, charge_ceiling_w, choose, end_manual
+from .policy import (
+    MANUAL_MODES,
+    Choice,
+    charge_ceiling_w,
+    choose,
+    end_manual,
+    rule_decides,
+)
 from .report import above_reserve_kwh, status_of
 from .rule import Outlook
 from .savings import new_day, rethink
@@ -259,7 +266,13 @@ class _Table:
             forget(unit)
             begin_afresh(unit)
         choice = self._choose(key)
-        rethink(self.state, unit.book(key), now_s, lambda: self._outlook(unit, known))
+        rethink(
+            self.state,
+            unit.book(key),
+            now_s,
+            lambda: self._outlook(unit, known),
+            valued=rule_decides(self.state, known),
+        )
         case = _Case(
             unit=unit,
             known=known,
@@ -396,6 +409,8 @@ class _Table:
             charge_w=spec.max_charge_w,
             discharge_w=spec.max_discharge_w,
             draw_w=0.0,
+            surplus_kwh=self.state.surplus_kwh,
+            driven_kwh=unit.driven_kwh,
             departures=known.departures,
         )
 

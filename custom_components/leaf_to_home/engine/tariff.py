@@ -111,6 +111,16 @@ class Tariff:
             export_prices=self._export,
         )
 
+    def apart(self) -> Self:
+        """Return the same tariff for another thread: its memory is its own."""
+        return type(self)(
+            currency=self.currency,
+            zone=self.zone,
+            import_prices=self._import,
+            export_prices=self._export,
+            published_minute=self.published_minute,
+        )
+
     def at(self, now_s: float) -> PriceSlot | None:
         """Return the slot in force, None where neither price is known.
 
