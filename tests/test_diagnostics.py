@@ -17,8 +17,10 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import HomeMode, UnitMode
 from custom_components.leaf_to_home.units.base import UnitUnreachable
+from custom_components.leaf_to_home.workshop import Workshop
 from tests import recording
 from tests.conftest import GRID, UNIT_ID, Advance, make_entry, unit_data
+from tests.planned import settle
 from tests.platforms import HOME_ID, setup_platforms, unit
 
 pytestmark = pytest.mark.usefixtures("recording_driver")
@@ -42,6 +44,7 @@ async def entry(
     for _ in range(3):
         unit().push(fault=f"{ADDRESS}: E12")
         await advance(10)
+        await settle(hass, home)
     return found
 
 
@@ -74,10 +77,62 @@ async def test_home(
     assert data["home"]["persisted_s"] is not None
     assert data["home"]["savings"]["against_smart"] == 0.0
     assert data["units"].keys() == {UNIT_ID}
+    plans = data["home"]["plans"]
+    assert plans["made"] >= 1
+    assert plans["failed"] == 0
+    assert plans["error"] is None
+    assert plans["past"] == {"days": 0, "trips": {UNIT_ID: 0}}
+    # The unit was charged by hand in the end, and nobody plans that.
+    assert plans["made_s"] is None
+    assert plans["units"] == {}
     _check_unit(data["units"][UNIT_ID])
     text = json.dumps(data)
     for secret in (ADDRESS, "SN123", "LEAF"):
         assert secret not in text
+
+
+async def test_what_is_planned(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, entry: MockConfigEntry
+) -> None:
+    home = entry.runtime_data.home
+    home.async_change_unit(UNIT_ID, mode=UnitMode.AUTOMATIC, charge_limit_w=0.0)
+    home.async_change_unit(UNIT_ID, reserve_percent=90.0)
+    await settle(hass, home)
+    data: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    plans = data["home"]["plans"]
+    assert plans["running"] is False
+    assert plans["followed"] is True
+    assert plans["took_ms"] <= plans["longest_ms"]
+    assert plans["found"][0]["problem"] == "reserve"
+    assert plans["problems"]["days"].keys() == {"reserve"}
+    planned = plans["units"][UNIT_ID]
+    assert planned["problems"] == ["reserve"]
+    assert planned["steps"] > 48
+    assert planned["until_s"] > plans["made_s"] + 24 * 3600.0
+
+
+async def test_a_plan_that_failed(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+    advance: Advance,
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no idea")
+
+    # No real plan fails.
+    monkeypatch.setattr(Workshop, "work", broken)
+    entry = make_entry(unit_data(recording.DRIVER), entry_id=HOME_ID)
+    home = await setup_platforms(hass, monkeypatch, Platform.SELECT, entry=entry)
+    await advance(6)
+    await settle(hass, home)
+    data: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    plans = data["home"]["plans"]
+    assert plans["made"] == 0
+    assert plans["failed"] == 1
+    assert plans["error"] == "RuntimeError: no idea"
+    assert plans["found"][0]["problem"] == "failed"
+    assert plans["followed"] is False
 
 
 async def test_device(

@@ -1,5 +1,7 @@
 """What a home and its units measure, decide and save."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 from freezegun.api import FrozenDateTimeFactory
@@ -14,16 +16,23 @@ from custom_components.leaf_to_home.engine.model import (
     Decision,
     Guard,
     HomeMode,
+    Intent,
     IntentKind,
     NextAction,
     Reason,
     ReasonCode,
     Setpoint,
     UnitDecision,
+    UnitMode,
     UnitStatus,
 )
+from custom_components.leaf_to_home.engine.plan import Plan, PlannedStep
+from custom_components.leaf_to_home.hearing import Heard
 from custom_components.leaf_to_home.sensor import HOME_DESCRIPTIONS
-from tests.conftest import EVENING, GRID, SOLAR, UNIT_ID, Advance, set_power
+from custom_components.leaf_to_home.workshop import Made, Order, Workshop
+from tests import recording
+from tests.conftest import EVENING, GRID, SOLAR, UNIT_ID, Advance, set_power, unit_data
+from tests.planned import live, planned, settle
 from tests.platforms import (
     HOME_ID,
     check_snapshot,
@@ -60,6 +69,26 @@ DECISION = Decision(
     month_peak_w=4321.0,
 )
 
+NOW_S = datetime.fromisoformat(EVENING).timestamp()
+PLAN = Plan(
+    made_s=NOW_S,
+    steps=tuple(
+        PlannedStep(
+            start_s=NOW_S + i * 3600.0,
+            end_s=NOW_S + (i + 1) * 3600.0,
+            intent=Intent(kind=IntentKind.COVER, power_w=6000.0, reason=REASON),
+            soc_percent=60.0 - 2.25 * i,
+            unit_w=800.0,
+            grid_w=60.0,
+            import_price=0.45,
+            cost=0.031,
+        )
+        for i in range(48)
+    ),
+    expected_cost=1.5,
+    stored_value=0.14237,
+)
+
 pytestmark = pytest.mark.usefixtures("recording_driver")
 
 
@@ -75,11 +104,18 @@ async def test_snapshot(
     entry = recorded_home(
         data={"grid": {"kind": "sensor", "entity": GRID}, "solar": [SOLAR]}
     )
+
+    def work(self: Workshop, heard: Heard, order: Order) -> Made:
+        plans = {UNIT_ID: replace(PLAN, made_s=order.now_s)}
+        return Made(plans=plans, stored={}, past=None, size={}, took_s=0.0)
+
+    # The planner gets better; what is shown of a plan stays as it is.
+    monkeypatch.setattr(Workshop, "work", work)
     home = await setup_platforms(
         hass, monkeypatch, Platform.SENSOR, entry=entry, everything=True
     )
-    # Whether a plan has been made by now is a matter of luck.
-    home.plans.plans = {}
+    home.async_change_unit(UNIT_ID, ready_by=True, ready_by_minute=22 * 60)
+    await settle(hass, home)
     # What becomes known is written at once, however little it changes.
     for decision in (None, DECISION):
         home.decision = decision
@@ -240,9 +276,92 @@ def test_next_action_is_the_first_of_all_units() -> None:
                     next_action=NextAction(kind=IntentKind.CHARGE, time_s=3610.0)
                 ),
             }
-        ),
-        plans=SimpleNamespace(next_action=lambda now_s: None),
+        )
     )
     assert values["next_action"](home) == "charge"  # type: ignore[arg-type]
     time = values["next_action_time"](home)  # type: ignore[arg-type]
     assert str(time) == "1970-01-01 01:00:00+00:00"
+
+
+async def test_what_a_plan_shows(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    advance: Advance,
+) -> None:
+    home = await planned(hass, monkeypatch, freezer, advance)
+    plan = home.plans.plans[UNIT_ID]
+    shown = float(state(hass, "sensor.leaf_value_of_stored_energy"))
+    assert shown == pytest.approx(plan.stored_value, abs=1e-3)
+    following = plan.next_action(NOW_S + 2.0)
+    assert following is not None
+    assert state(hass, "sensor.home_next_action") == following.kind
+    assert datetime.fromisoformat(
+        state(hass, "sensor.home_next_action_time")
+    ).timestamp() == pytest.approx(following.time_s, abs=30.0)
+    # There is only one unit, and nobody wants to leave.
+    assert hass.states.get("sensor.home_value_of_stored_energy") is None
+    departure = "sensor.leaf_expected_state_of_charge_at_departure"
+    assert state(hass, departure) == STATE_UNKNOWN
+    home.async_change_unit(UNIT_ID, ready_by=True, ready_by_minute=7 * 60)
+    await settle(hass, home)
+    assert float(state(hass, departure)) >= 80.0
+
+
+async def test_today_costs_what_was_paid_and_what_is_expected(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    advance: Advance,
+) -> None:
+    home = await planned(hass, monkeypatch, freezer, advance)
+    home.async_change_unit(UNIT_ID, discharge_limit_w=0.0)
+    await live(hass, home, advance, 2, 2000.0)
+
+    def cost() -> float:
+        return float(state(hass, "sensor.home_expected_cost_today"))
+
+    midnight_s = NOW_S + 6 * 3600.0
+    expected = home.plans.cost(NOW_S + 4.0, midnight_s)
+    assert expected is not None
+    assert expected > 0.5
+    assert cost() == pytest.approx(expected, abs=0.02)
+    # Three quarter-hours at 2 kW and the evening's price are paid by then.
+    for _ in range(270):
+        await live(hass, home, advance, 1, 2000.0)
+        await advance(9)
+    now_s = NOW_S + 2704.0
+    assert home.state.ledger.paid == pytest.approx(2.0 * 0.75 * 0.45, rel=0.02)
+    rest = home.plans.cost(now_s, midnight_s)
+    assert rest is not None
+    assert cost() == pytest.approx(home.state.ledger.paid + rest, rel=0.06)
+
+    # At midnight the day begins anew.
+    freezer.tick(timedelta(seconds=midnight_s - now_s + 60.0))
+    await live(hass, home, advance, 70, 2000.0)
+    assert cost() == pytest.approx(
+        home.plans.cost(midnight_s + 60.0, midnight_s + 86400.0) or 0.0, abs=0.05
+    )
+
+
+async def test_nobody_knows_what_the_user_s_own_command_will_cost(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    advance: Advance,
+) -> None:
+    entry = recorded_home(unit_data(recording.DRIVER))
+    home = await planned(hass, monkeypatch, freezer, advance, entry=entry)
+    second = f"{UNIT_ID[:-1]}2"
+    value = float(state(hass, "sensor.home_value_of_stored_energy"))
+    assert value == max(
+        float(state(hass, "sensor.leaf_value_of_stored_energy")),
+        float(state(hass, "sensor.leaf_2_value_of_stored_energy")),
+    )
+    for mode, known in ((UnitMode.CHARGE, False), (UnitMode.HOLD, True)):
+        home.async_change_unit(second, mode=mode)
+        await live(hass, home, advance, 61)
+        shown = state(hass, "sensor.home_expected_cost_today")
+        assert (shown != STATE_UNKNOWN) is known, mode
+        assert state(hass, "sensor.leaf_2_value_of_stored_energy") == STATE_UNKNOWN
+        assert state(hass, "sensor.leaf_value_of_stored_energy") != STATE_UNKNOWN

@@ -15,6 +15,7 @@ import yaml
 from custom_components.leaf_to_home import (
     binary_sensor,
     button,
+    event,
     health,
     number,
     select,
@@ -30,6 +31,8 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
     UnitStatus,
 )
+from custom_components.leaf_to_home.engine.problems import Problem
+from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
 from custom_components.leaf_to_home.units import base
 from custom_components.leaf_to_home.units.echonet_lite import driver
 
@@ -38,6 +41,7 @@ LANGUAGES = sorted(path.stem for path in (PACKAGE / "translations").glob("*.json
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": binary_sensor.DESCRIPTIONS,
     "button": button.DESCRIPTIONS,
+    "event": event.DESCRIPTIONS,
     "number": (*number.HOME_DESCRIPTIONS, *number.UNIT_DESCRIPTIONS),
     "select": (*select.HOME_DESCRIPTIONS, *select.UNIT_DESCRIPTIONS),
     "sensor": (*sensor.HOME_DESCRIPTIONS, *sensor.UNIT_DESCRIPTIONS),
@@ -164,11 +168,22 @@ def test_actions(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_every_problem_of_a_plan_has_its_texts(language: str) -> None:
+    entity = _texts(language)["entity"]
+    states = entity["sensor"]["plan_problem"]["state"]
+    events = entity["event"]["plan_problem"]["state_attributes"]["event_type"]["state"]
+    assert states.keys() == {NO_PROBLEM, *Problem}
+    assert events.keys() == {SOLVED, *Problem}
+    assert {states[problem] for problem in Problem} <= set(events.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_issues(language: str) -> None:
     assert _texts(language)["issues"].keys() == {
         health.ISSUE_GRID_SIGN,
         health.ISSUE_GRID_SIGN_UNIT,
         health.ISSUE_NO_DECISION,
+        *(f"{health.ISSUE_PLAN}_{problem}" for problem in Problem),
         health.ISSUE_SOURCE_STALE,
         health.ISSUE_STORE_UNREADABLE,
         driver.ISSUE_PORT,

@@ -18,7 +18,9 @@ from .const import (
 from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
 from .home import Home, HomeRuntime, LeafToHomeConfigEntry, UnitRuntime
-from .plans import HomePlans, plan_store
+from .plan_problems import PlanProblems
+from .plan_store import PlanStore
+from .plans import HomePlans
 from .presets import async_load_presets
 from .services import async_setup_services
 from .site import build_site, build_spec
@@ -27,13 +29,14 @@ from .store import HomeStore, async_remove_unit
 from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
 from .vehicles import build_vehicles
-from .websocket import async_setup_plan_access
+from .websocket import async_setup_websocket
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 PLATFORMS = [
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
+    Platform.EVENT,
     Platform.NUMBER,
     Platform.SELECT,
     Platform.SENSOR,
@@ -45,7 +48,7 @@ PLATFORMS = [
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all homes share."""
     async_setup_services(hass)
-    async_setup_plan_access(hass)
+    async_setup_websocket(hass)
     return True
 
 
@@ -65,7 +68,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     )
     await _async_forget_units(hass, entry, state)
 
-    plans = HomePlans(hass, entry)
+    names = {key: subentry.title for key, subentry in entry.subentries.items()}
+    plans = HomePlans(hass, entry, PlanProblems(health, names))
     await plans.async_load()
     home = Home(
         hass,
@@ -113,7 +117,7 @@ async def async_migrate_entry(
 async def async_remove_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -> None:
     """Delete everything that was stored of a home and its units."""
     await HomeStore(hass, entry.entry_id).async_remove()
-    await plan_store(hass, entry.entry_id).async_remove()
+    await PlanStore(hass, entry.entry_id).async_remove()
     for subentry_id in entry.subentries:
         await async_remove_unit(hass, subentry_id)
     async_clear_issues(hass, entry.entry_id, also_persistent=True)

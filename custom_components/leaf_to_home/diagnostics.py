@@ -19,6 +19,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.util import dt as dt_util
 
 from .const import CONF_VISITORS, DOMAIN
 from .engine.state import to_dict
@@ -82,6 +83,30 @@ def _home(home: Home) -> dict[str, Any]:
         "persisted_s": home.persisted.time_s,
         "decision": to_dict(decision) if decision else None,
         "savings": to_dict(home.savings),
+        "plans": _plans(home),
+    }
+
+
+def _plans(home: Home) -> dict[str, Any]:
+    """Return when and how plans are made, without their steps."""
+    plans = home.plans
+    return {
+        **plans.report,
+        "running": plans.running,
+        "made_s": plans.made_s,
+        "followed": plans.followed(dt_util.utcnow().timestamp()),
+        "found": to_dict(plans.problems.found),
+        "problems": to_dict(plans.problems.log),
+        "units": {
+            key: {
+                "stored_value": plan.stored_value,
+                "expected_cost": plan.expected_cost,
+                "problems": to_dict(plan.problems),
+                "steps": len(plan.steps),
+                "until_s": plan.steps[-1].end_s,
+            }
+            for key, plan in plans.plans.items()
+        },
     }
 
 

@@ -8,6 +8,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
 from .engine.model import HomeMode, Inputs
+from .engine.problems import Problem
 from .engine.signs import Sight, SignDetector
 from .engine.state import HomeState
 from .sources.meters import Meters
@@ -20,6 +21,7 @@ ISSUE_GRID_SIGN: Final = "grid_sign"
 # The same where no setting has the sign.
 ISSUE_GRID_SIGN_UNIT: Final = "grid_sign_unit"
 ISSUE_NO_DECISION: Final = "no_decision"
+ISSUE_PLAN: Final = "plan"
 ISSUE_SOURCE_STALE: Final = "source_stale"
 ISSUE_STORE_UNREADABLE: Final = "store_unreadable"
 
@@ -73,6 +75,16 @@ class HomeHealth:
     def async_decided(self) -> None:
         """Take that back: decisions are made again."""
         self._delete(ISSUE_NO_DECISION)
+
+    @callback
+    def async_plan_problem(self, problem: Problem, numbers: Mapping[str, str]) -> None:
+        """Tell what plans cannot meet for days."""
+        self._create(f"{ISSUE_PLAN}_{problem}", f"{ISSUE_PLAN}_{problem}", numbers)
+
+    @callback
+    def async_plan_in_order(self, problem: Problem) -> None:
+        """Take that back."""
+        self._delete(f"{ISSUE_PLAN}_{problem}")
 
     def _check_sign(
         self, meters: Meters, inputs: Inputs, state: HomeState, now_s: float

@@ -186,6 +186,7 @@ class Home:
         )
         for runtime in self.units.values():
             runtime.worker.async_start(self.hass)
+        self.plans.async_start(self.async_step)
         self.async_step()
         self._stops += [
             async_track_time_interval(
@@ -216,7 +217,8 @@ class Home:
             *(
                 async_leave(runtime, partial(self._should_park, runtime))
                 for runtime in self.units.values()
-            )
+            ),
+            self.plans.async_stop(),
         )
         if self._stop_meters is not None:
             self._stop_meters()
@@ -264,7 +266,7 @@ class Home:
         self._stepped_s = now_s
         before = self.state
         inputs = collect(self.site, self._meters, self.units, self._meter_id, now_s)
-        inputs = self.plans.async_with_intents(inputs, now_s)
+        inputs = self.plans.async_with_wishes(before, inputs, now_s)
         self._grid_s = inputs.grid.time_s if inputs.grid else None
         try:
             self.state, self.decision = step(before, inputs, now_s)
@@ -460,6 +462,8 @@ class Home:
         decided = self.decision.units if self.decision else {}
         return (
             self.failing,
+            self.plans.made_s,
+            self.plans.problems.worst,
             self.state.guard,
             self.state.settings,
             [

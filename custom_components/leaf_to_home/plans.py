@@ -1,300 +1,365 @@
-"""The plans of a running home: made in the executor, kept over a restart.
+"""Plans beside the loop of a running home: in the executor, soon, and never piled up.
 
-Nothing here decides: a plan's intent is one more input of the engine's step. Without a
-plan, or with one that is too old, the engine's rule is in charge.
+Nothing here decides: what a plan wants is one more input of the engine's step. Without
+a plan, with one that is too old or that was made for something else, the engine's rule
+is in charge.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.importlib import async_import_module
 
 from .const import DOMAIN, LOGGER
-from .engine.model import Inputs, Intent, NextAction
-from .engine.state import HomeState
+from .engine.basis import Basis, Change, basis_of, change
+from .engine.following import Following
+from .engine.model import Departure, Inputs
+from .engine.plan import Plan
+from .engine.policy import departures_ahead
+from .engine.problems import Finding, Problem, findings
+from .engine.quarters import QUARTER_S
+from .engine.state import HomeState, to_dict
+from .hearing import Hearing
+from .plan_problems import PlanProblems
+from .plan_store import PlanStore
 from .publisher import Publisher
-from .store import NewerStore, SafeStore
 
 if TYPE_CHECKING:
-    from .engine.plan import Plan
-    from .engine.planning import OwnPast, Past, Planner
+    from .workshop import Made, Order, Workshop
 
-QUARTER_S: Final = 900.0
-# A plan that could not be renewed for this long leaves the rule in charge.
-PLAN_MAX_AGE_S: Final = 3600.0
-# Changes that come together make one plan.
-SETTLE_S: Final = 5.0
-NO_PROBLEM: Final = "none"
-FAILED: Final = "failed"
-
-
-@dataclass(slots=True)
-class _Quarter:
-    """The means of the quarter-hour that runs."""
-
-    begin_s: float = 0.0
-    spent_s: float = 0.0
-    load_ws: float = 0.0
-    solar_ws: float = 0.0
-
-
-@dataclass(slots=True)
-class _Heard:
-    """What has been heard since the last plan."""
-
-    draws: list[tuple[float, float, float]] = field(default_factory=list)
-    moments: list[tuple[HomeState, Inputs, float]] = field(default_factory=list)
-
-
-class _Workshop:
-    """What plans are made with; only ever used by one executor job at a time."""
-
-    def __init__(self, stored: Mapping[str, Any]) -> None:
-        # numpy comes with these, and is not needed before the first plan.
-        from .engine.forecast import DrawHistory  # noqa: PLC0415
-        from .engine.planning import OwnPast, Past, Planner  # noqa: PLC0415
-        from .engine.presence import PresenceHistory  # noqa: PLC0415
-
-        self.past: Past = Past(
-            draw=DrawHistory.from_dict(stored.get("draw")),
-            presence={
-                key: PresenceHistory.from_dict(data)
-                for key, data in (stored.get("presence") or {}).items()
-            },
-        )
-        self.draws: OwnPast = OwnPast(history=self.past.draw)
-        self.planner: Planner = Planner()
-
-    def make(
-        self, state: HomeState, inputs: Inputs, now_s: float, heard: _Heard
-    ) -> tuple[dict[str, Plan], dict[str, Any]]:
-        """Return the plans, and what is to be stored."""
-        tariff = inputs.site.tariff
-        for begin_s, load_w, solar_w in heard.draws:
-            day, minute = tariff.day_minute(begin_s)
-            self.past.draw.add(
-                date.fromisoformat(day).toordinal(), minute // 15, load_w, solar_w
-            )
-        for moment in heard.moments:
-            self.past.hear(*moment)
-        plans = self.planner.plan(state, inputs, self.past, self.draws, now_s)
-        stored = {
-            "plans": {key: plan.to_dict() for key, plan in plans.items()},
-            "draw": self.past.draw.to_dict(),
-            "presence": {
-                key: presence.to_dict() for key, presence in self.past.presence.items()
-            },
-        }
-        return plans, stored
+# Changes make so many plans at once, and then as many in each of these times.
+BURST: Final = 4
+BURST_S: Final = 60.0
+# A plan takes tens of milliseconds; one that takes this long is late.
+LATE_S: Final = 60.0
+# The past grows slowly and is large; a kill costs as much of it at most.
+KEEP_S: Final = 3600.0
+# Longer than this a home that ends does not wait for a plan.
+STOP_S: Final = 5.0
 
 
 class HomePlans:
-    """Makes plans when something changed and every quarter-hour; never blocks."""
+    """Makes plans when something changed and every quarter-hour."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
-        self.plans: dict[str, Plan] = {}
-        self.failed = False
-        # For which car of a unit its plan was made.
-        self._vehicles: Mapping[str, str | None] = {}
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry, problems: PlanProblems
+    ) -> None:
+        self.problems = problems
+        # For diagnostics.
+        self.report: dict[str, Any] = {"made": 0, "failed": 0, "error": None}
         self._hass = hass
         self._entry = entry
-        self._store = plan_store(hass, entry.entry_id)
-        self._stored: Mapping[str, Any] = {}
-        self._workshop: _Workshop | None = None
+        self._store = PlanStore(hass, entry.entry_id)
         self._published = Publisher()
-        self._quarter = _Quarter()
-        self._heard = _Heard()
-        self._before_s: float | None = None
-        self._signature: object = None
-        self._changed_s: float | None = None
-        self._planned_quarter = -1
-        self._busy = False
+        self._hearing = Hearing()
+        self._following: Following | None = None
+        self._latest: tuple[HomeState, Inputs] | None = None
+        self._past: Mapping[str, Any] = {}
+        self._workshop: Workshop | None = None
+        self._contract: str | None = None
+        self._tried_for: Basis | None = None
+        self._wanted = False
+        self._quarter: int | None = None
+        self._begun_s: deque[float] = deque(maxlen=BURST)
+        self._running_s: float | None = None
+        self._kept_s: float | None = None
+        self._unwritten: dict[str, Any] | None = None
+        self._written_quarter: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._on_made: Callable[[], None] | None = None
 
     async def async_load(self) -> None:
-        """Read plans and past back; what cannot be read is learnt anew."""
-        try:
-            self._stored = await self._store.async_load() or {}
-        except AttributeError, KeyError, NewerStore, TypeError:
-            LOGGER.warning("%s: the stored plan cannot be read", self._entry.title)
+        """Read back what was kept over the restart."""
+        kept = await self._store.async_load()
+        self._following = kept.following
+        self._past = kept.past
+        self.problems.log = kept.problems
+
+    @callback
+    def async_start(self, on_made: Callable[[], None]) -> None:
+        """Call `on_made` after each attempt at a plan, so that it is acted on."""
+        self._on_made = on_made
+
+    async def async_stop(self) -> None:
+        """Make no more plans, and keep the past."""
+        if self._stopped:
             return
-        self._vehicles = self._stored.get("vehicles") or {}
-        if self._stored.get("plans"):
-            self.plans = await self._hass.async_add_executor_job(
-                _read_plans, self._stored["plans"]
+        self._stopped = True
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=STOP_S)
+            self._task.cancel()
+        await self._async_write_plan()
+        if self._workshop is not None:
+            past = await self._hass.async_add_executor_job(
+                self._workshop.keep, self._hearing.async_take()
             )
+            if past is not None:
+                await self._store.async_write_past(past)
 
     @callback
     def async_subscribe(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call back after each new plan."""
+        """Call back after each attempt at a plan, and when there is none any more."""
         return self._published.async_subscribe(listener)
 
-    @callback
-    def async_with_intents(self, inputs: Inputs, now_s: float) -> Inputs:
-        """Return the inputs with what the plans want now."""
-        if not self.plans:
-            return inputs
-        units = {
-            key: replace(
-                unit,
-                plan=self.intent(key, now_s),
-                plan_vehicle=self._vehicles.get(key),
-            )
-            for key, unit in inputs.units.items()
-        }
-        return replace(inputs, units=units)
-
-    def intent(self, key: str, now_s: float) -> Intent | None:
-        """Return what a unit's plan wants now, None where there is no fresh one."""
-        plan = self.plans.get(key)
-        if plan is None or not 0.0 <= now_s - plan.made_s <= PLAN_MAX_AGE_S:
-            return None
-        step = plan.at(now_s)
-        return step.intent if step is not None and step.home else None
-
-    def next_action(self, now_s: float) -> NextAction | None:
-        """Return the first change that the plans intend."""
-        actions = []
-        for key, plan in self.plans.items():
-            now = self.intent(key, now_s)
-            if now is None:
-                continue
-            for step in plan.steps:
-                if step.start_s > now_s and step.intent.kind is not now.kind:
-                    actions.append(
-                        NextAction(kind=step.intent.kind, time_s=step.start_s)
-                    )
-                    break
-        return min(actions, key=lambda action: action.time_s, default=None)
-
-    def cost_until(self, now_s: float, until_s: float) -> float | None:
-        """Return what the home is expected to pay from now until then."""
-        if not self.plans:
-            return None
-        # The last unit's plan stands on what all the others do.
-        plan = list(self.plans.values())[-1]
-        total = 0.0
-        for step in plan.steps:
-            begin_s, end_s = max(step.start_s, now_s), min(step.end_s, until_s)
-            if end_s > begin_s:
-                total += step.cost * (end_s - begin_s) / (step.end_s - step.start_s)
-        return total
+    @property
+    def running(self) -> bool:
+        """Return whether a plan is being made."""
+        return self._running_s is not None
 
     @property
-    def problem(self) -> str:
-        """Return the worst thing that the plans cannot meet."""
-        if self.failed:
-            return FAILED
-        problems = [code for plan in self.plans.values() for code in plan.problems]
-        return min(problems, default=NO_PROBLEM)
+    def plans(self) -> Mapping[str, Plan]:
+        """Return the latest plans, for showing."""
+        return self._following.plans if self._following else {}
+
+    @property
+    def made_s(self) -> float | None:
+        """Return when the latest plans were made."""
+        return self._following.made_s if self._following else None
+
+    def followed(self, now_s: float) -> bool:
+        """Return whether it is the plans that decide, and not the rule."""
+        following = self._following
+        return following is not None and following.current and following.young(now_s)
+
+    def departure(self, key: str, now_s: float) -> tuple[Departure, float] | None:
+        """Return a unit's next departure, and what it is expected to leave with."""
+        plan = self.plans.get(key)
+        if plan is None or self._latest is None:
+            return None
+        for departure in _departures(*self._latest, key, now_s):
+            soc_percent = plan.soc_percent_at(departure.time_s)
+            if departure.time_s > now_s:
+                return None if soc_percent is None else (departure, soc_percent)
+        return None
+
+    def cost(self, begin_s: float, end_s: float) -> float | None:
+        """Return what the home is expected to pay in that time."""
+        plans = list(self.plans.values())
+        # The last unit's plan stands on what all the others do.
+        return plans[-1].cost(begin_s, end_s) if plans else None
+
+    @callback
+    def async_with_wishes(
+        self, state: HomeState, inputs: Inputs, now_s: float
+    ) -> Inputs:
+        """Return the inputs with what the plans want now, where they hold."""
+        following = self._following
+        if following is None or following.made_for.contract != self._fixed(inputs):
+            return inputs
+        return following.wanted(state, inputs, now_s)
 
     @callback
     def async_hear(self, state: HomeState, inputs: Inputs, now_s: float) -> None:
         """Take in a step, and plan anew where it is time to."""
-        self._count(state, now_s)
-        signature = _signature(state, inputs)
-        if signature != self._signature:
-            self._signature = signature
-            self._changed_s = now_s
-            self._heard.moments.append((state, inputs, now_s))
+        if self._stopped or not inputs.units:
+            return
+        self._latest = state, inputs
+        if self._entry.state is not ConfigEntryState.LOADED:
+            # Nobody who waits for the home is to wait for numpy.
+            return
+        jumped = self._hearing.async_hear(state, inputs, now_s)
+        basis = basis_of(state, inputs, now_s, self._fixed(inputs))
+        if self._following is not None and not (
+            basis.units and self._following.young(now_s)
+        ):
+            self._drop()
+        if not basis.units:
+            self._tried_for, self._wanted = None, False
+            if self.problems.found:
+                self.problems.async_nothing_planned()
+        elif self._tried_for is None:
+            self._wanted = True
+        else:
+            changed = change(self._tried_for, basis, now_s) is not Change.NONE
+            self._wanted |= jumped or changed
+        if self._running_s is not None:
+            self._check_late(now_s)
+            return
         quarter = int(now_s // QUARTER_S)
-        due = self._changed_s is not None and now_s - self._changed_s >= SETTLE_S
-        if self._busy or not (due or quarter != self._planned_quarter):
+        if quarter == self._quarter and not (self._wanted and self._may_begin(now_s)):
             return
-        if all(unit.stored_kwh is None for unit in state.units.values()):
-            return
-        self._planned_quarter = quarter
-        self._changed_s = None
-        self._heard.moments.append((state, inputs, now_s))
-        self._busy = True
-        self._entry.async_create_background_task(
+        self._quarter = quarter
+        self._begin(state, inputs, basis, now_s)
+
+    def _may_begin(self, now_s: float) -> bool:
+        """Return whether flapping leaves room for one more plan."""
+        begun_s = self._begun_s
+        return len(begun_s) < BURST or not 0.0 <= now_s - begun_s[0] < BURST_S
+
+    @callback
+    def _begin(
+        self, state: HomeState, inputs: Inputs, basis: Basis, now_s: float
+    ) -> None:
+        if self._kept_s is None:
+            self._kept_s = now_s
+        anew = (
+            self._tried_for is not None
+            and change(self._tried_for, basis, now_s) is Change.SETTINGS
+        )
+        self._tried_for = basis if basis.units else None
+        self._wanted = False
+        self._begun_s.append(now_s)
+        self._running_s = self._hass.loop.time()
+        self._task = self._entry.async_create_background_task(
             self._hass,
-            self._async_plan(state, inputs, now_s),
+            self._async_work(state, inputs, basis, now_s, anew=anew),
             f"{DOMAIN} plan",
         )
 
-    def _count(self, state: HomeState, now_s: float) -> None:
-        before_s, self._before_s = self._before_s, now_s
-        quarter = self._quarter
-        begin_s = now_s // QUARTER_S * QUARTER_S
-        if begin_s != quarter.begin_s:
-            if quarter.spent_s > QUARTER_S / 2.0:
-                self._heard.draws.append(
-                    (
-                        quarter.begin_s,
-                        quarter.load_ws / quarter.spent_s,
-                        quarter.solar_ws / quarter.spent_s,
-                    )
-                )
-            self._quarter = quarter = _Quarter(begin_s=begin_s)
-        if before_s is None or state.load_w is None:
-            return
-        length_s = min(max(now_s - before_s, 0.0), 60.0)
-        quarter.spent_s += length_s
-        quarter.load_ws += state.load_w * length_s
-        quarter.solar_ws += (state.solar_w or 0.0) * length_s
-
-    async def _async_plan(self, state: HomeState, inputs: Inputs, now_s: float) -> None:
-        heard, self._heard = self._heard, _Heard()
+    async def _async_work(
+        self,
+        state: HomeState,
+        inputs: Inputs,
+        basis: Basis,
+        now_s: float,
+        *,
+        anew: bool,
+    ) -> None:
+        made: Made | None = None
         try:
-            plans, stored = await self._hass.async_add_executor_job(
-                self._make, state, inputs, now_s, heard
-            )
-        except Exception:  # noqa: BLE001
-            # The rule goes on deciding once the last plan is too old.
-            if not self.failed:
-                LOGGER.exception("%s: no plan could be made", self._entry.title)
-            self.failed = True
+            made = await self._async_make(state, inputs, basis, now_s)
+        except Exception as err:  # noqa: BLE001
+            # Whatever it is, the rule stands in.
+            self._failed(err, basis, now_s)
         else:
-            self.failed = False
-            self.plans = plans
-            self._vehicles = {key: unit.vehicle for key, unit in state.units.items()}
-            await self._store.async_write(stored | {"vehicles": self._vehicles})
+            self._take(made, state, inputs, basis, anew=anew)
         finally:
-            self._busy = False
+            self._running_s = None
+        self._published.async_publish()
+        if self._on_made is not None:
+            self._on_made()
+        if made is not None:
+            await self._async_write(made, now_s)
+
+    async def _async_make(
+        self, state: HomeState, inputs: Inputs, basis: Basis, now_s: float
+    ) -> Made:
+        module = await async_import_module(self._hass, f"{__package__}.workshop")
+        if self._workshop is None:
+            opened: Workshop = await self._hass.async_add_executor_job(
+                module.Workshop, self._past
+            )
+            self._workshop, self._past = opened, {}
+        level = self._hearing.level
+        order: Order = module.Order(
+            state=state,
+            inputs=inputs,
+            now_s=now_s,
+            units=tuple(basis.units),
+            load_w=level.load_w,
+            solar_w=level.solar_w,
+            keep=self._kept_s is None or not 0.0 <= now_s - self._kept_s < KEEP_S,
+        )
+        return await self._hass.async_add_executor_job(
+            self._workshop.work, self._hearing.async_take(), order
+        )
+
+    @callback
+    def _take(
+        self,
+        made: Made,
+        state: HomeState,
+        inputs: Inputs,
+        basis: Basis,
+        *,
+        anew: bool,
+    ) -> None:
+        """Take over what was made."""
+        if self.report["error"] is not None:
+            LOGGER.info("%s: plans are made again", self._entry.title)
+        self.report |= {
+            "made": self.report["made"] + 1,
+            "error": None,
+            "took_ms": round(made.took_s * 1e3, 1),
+            "longest_ms": round(
+                max(made.took_s * 1e3, self.report.get("longest_ms", 0.0)), 1
+            ),
+            "past": made.size,
+        }
+        if not made.plans:
+            return
+        now_s = min(plan.made_s for plan in made.plans.values())
+        self._following = Following(made.plans, basis)
+        self._unwritten = made.stored
+        departures = {key: _departures(state, inputs, key, now_s) for key in made.plans}
+        found = findings(made.plans, basis, departures)
+        self.problems.async_see(found, now_s, anew=anew)
+
+    @callback
+    def _failed(self, error: Exception, basis: Basis, now_s: float) -> None:
+        """Leave the rule in charge, now or once the last plan is too old."""
+        if self.report["error"] is None:
+            LOGGER.exception("%s: no plan could be made", self._entry.title)
+        self.report |= {
+            "failed": self.report["failed"] + 1,
+            "error": f"{type(error).__name__}: {error}",
+        }
+        if self._following is not None and not self._following.current:
+            self._following = None
+        if basis.units:
+            self.problems.async_see([Finding(problem=Problem.FAILED)], now_s)
+
+    @callback
+    def _check_late(self, now_s: float) -> None:
+        """Say so once when a plan takes too long; no other one is begun meanwhile."""
+        late = Finding(problem=Problem.LATE)
+        if (
+            self._running_s is None
+            or self._hass.loop.time() - self._running_s <= LATE_S
+            or late in self.problems.found
+        ):
+            return
+        LOGGER.warning("%s: a plan takes very long", self._entry.title)
+        self.problems.async_see([late, *self.problems.found], now_s)
         self._published.async_publish()
 
-    def _make(
-        self, state: HomeState, inputs: Inputs, now_s: float, heard: _Heard
-    ) -> tuple[dict[str, Plan], dict[str, Any]]:
-        if self._workshop is None:
-            self._workshop = _Workshop(self._stored)
-            self._stored = {}
-        return self._workshop.make(state, inputs, now_s, heard)
+    @callback
+    def _drop(self) -> None:
+        """Show no plans that nobody goes by."""
+        self._following = None
+        self._published.async_publish()
 
+    async def _async_write(self, made: Made, now_s: float) -> None:
+        """Keep the plans once a quarter-hour, and the past more rarely."""
+        quarter = int(now_s // QUARTER_S)
+        if quarter != self._written_quarter:
+            self._written_quarter = quarter
+            await self._async_write_plan()
+        if made.past is not None:
+            self._kept_s = now_s
+            await self._store.async_write_past(made.past)
 
-def _signature(state: HomeState, inputs: Inputs) -> object:
-    """Return what a plan depends on, beside the time that passes."""
-    return (
-        state.settings,
-        id(inputs.site),
-        [
-            (
-                key,
-                state.units[key].settings,
-                state.units[key].connected,
-                state.units[key].vehicle,
-                u.departures,
+    async def _async_write_plan(self) -> None:
+        unwritten, self._unwritten = self._unwritten, None
+        if unwritten is not None and self._following is not None:
+            await self._store.async_write_plan(
+                unwritten, self._following.made_for, self.problems.log
             )
-            for key, u in inputs.units.items()
-        ],
-    )
+
+    def _fixed(self, inputs: Inputs) -> str:
+        """Return a digest of what stays as it is until the home is loaded anew."""
+        if self._contract is None:
+            tariff = inputs.site.tariff
+            data = {
+                "options": dict(self._entry.options),
+                "units": {key: to_dict(u.spec) for key, u in inputs.units.items()},
+                "zone": tariff.zone.key,
+                "currency": tariff.currency,
+            }
+            text = json.dumps(data, sort_keys=True, default=str)
+            self._contract = hashlib.sha256(text.encode()).hexdigest()
+        return self._contract
 
 
-def _read_plans(data: Mapping[str, Any]) -> dict[str, Plan]:
-    from .engine.plan import Plan  # noqa: PLC0415
-
-    plans = {}
-    for key, plan in data.items():
-        try:
-            plans[key] = Plan.from_dict(plan)
-        except ValueError:
-            LOGGER.warning("A stored plan cannot be read and is made anew")
-    return plans
-
-
-def plan_store(hass: HomeAssistant, entry_id: str) -> SafeStore:
-    """Return where a home keeps its plans and what they are made from."""
-    return SafeStore(hass, f"{DOMAIN}.plan.{entry_id}")
+def _departures(
+    state: HomeState, inputs: Inputs, key: str, now_s: float
+) -> tuple[Departure, ...]:
+    tariff = inputs.site.tariff
+    return departures_ahead(state.units[key], inputs.units[key], tariff, now_s)

@@ -34,21 +34,15 @@ from .engine.model import (
     UnitDecision,
     UnitStatus,
 )
+from .engine.problems import Problem
 from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
-from .plans import FAILED, NO_PROBLEM
+from .plan_problems import NO_PROBLEM
+from .plan_view import expected_cost_today
 from .vehicles import NO_VEHICLE, OTHER_VEHICLE
 
 PARALLEL_UPDATES = 0
-
-PLAN_PROBLEMS = [
-    NO_PROBLEM,
-    ReasonCode.DEPARTURE.value,
-    ReasonCode.IMPORT_LIMIT.value,
-    ReasonCode.RESERVE.value,
-    FAILED,
-]
 
 ENERGY = Significance(least=0.01)
 # With another car it is another amount at once.
@@ -58,8 +52,9 @@ POWER = Significance(notable=50.0, share=0.05, least=1.0)
 # Over a window or a month, power moves slowly.
 MEAN_POWER = Significance(notable=500.0, share=0.2, least=20.0)
 SOC = Significance(notable=1.0, least=0.5)
-# What a stored kWh is worth moves with every plan.
-WORTH = Significance(least=0.001, quiet_s=900.0)
+# What a plan expects moves with every plan, most of the time by little.
+COST = Significance(notable=0.02, share=0.05, least=0.01, quiet_s=300.0)
+WORTH = Significance(notable=0.001, share=0.05, least=0.001, quiet_s=900.0)
 # A price changes a few times a day, and at once.
 PRICE = Significance(notable=1e-6)
 # A code is written when it changes, the numbers beside it once a minute.
@@ -157,9 +152,6 @@ def _next_action(home: Home) -> NextAction | None:
     actions = [
         unit.next_action for unit in home.decision.units.values() if unit.next_action
     ]
-    planned = home.plans.next_action(dt_util.utcnow().timestamp())
-    if planned is not None:
-        actions.append(planned)
     return min(actions, key=lambda action: action.time_s, default=None)
 
 
@@ -182,11 +174,18 @@ def _savings_day(home: Home) -> datetime | None:
     return dt_util.start_of_local_day(date) if date else None
 
 
-def _expected_cost(home: Home) -> float | None:
-    """Return what the rest of the local day is expected to cost."""
-    now_s = dt_util.utcnow().timestamp()
-    midnight_s = home.site.tariff.local_midnight_after(now_s)
-    return _rounded(home.plans.cost_until(now_s, midnight_s), 2)
+def _now_s() -> float:
+    return dt_util.utcnow().timestamp()
+
+
+def _several_units(entry: LeafToHomeConfigEntry) -> bool:
+    return len(entry.runtime_data.units) > 1
+
+
+def _home_stored_value(home: Home) -> float | None:
+    """Return what one kWh more would be worth in the unit that has the best use."""
+    values = [plan.stored_value for plan in home.plans.plans.values()]
+    return _rounded(max(values, default=None), 4)
 
 
 def _stored_value(unit: LeafToHomeUnitEntity) -> float | None:
@@ -197,18 +196,8 @@ def _stored_value(unit: LeafToHomeUnitEntity) -> float | None:
 
 def _departure_soc(unit: LeafToHomeUnitEntity) -> float | None:
     """Return the state of charge that the plan brings to the next departure."""
-    plan = unit.home.plans.plans.get(unit.unit.subentry_id)
-    if plan is None:
-        return None
-    now_s = dt_util.utcnow().timestamp()
-    soc: float | None = None
-    for step in plan.steps:
-        if step.end_s <= now_s:
-            continue
-        if not step.home:
-            return _rounded(soc)
-        soc = step.soc_percent
-    return None
+    departure = unit.home.plans.departure(unit.unit.subentry_id, _now_s())
+    return None if departure is None else _rounded(departure[1])
 
 
 def _status(unit: LeafToHomeUnitEntity) -> str | None:
@@ -346,18 +335,27 @@ HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
         translation_key="expected_cost",
         device_class=SensorDeviceClass.MONETARY,
         native_unit_of_measurement="{currency}",
-        significance=MONEY,
+        significance=COST,
         suggested_display_precision=2,
-        value_fn=_expected_cost,
+        value_fn=lambda home: _rounded(expected_cost_today(home, _now_s()), 2),
+    ),
+    HomeSensorDescription(
+        key="stored_value",
+        translation_key="stored_value",
+        has_fn=_several_units,
+        native_unit_of_measurement="{currency}/kWh",
+        significance=WORTH,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=3,
+        value_fn=_home_stored_value,
     ),
     HomeSensorDescription(
         key="plan_problem",
         translation_key="plan_problem",
         device_class=SensorDeviceClass.ENUM,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        options=PLAN_PROBLEMS,
+        options=[NO_PROBLEM, *(problem.value for problem in Problem)],
         significance=TEXT,
-        value_fn=lambda home: home.plans.problem,
+        value_fn=lambda home: home.plans.problems.worst,
     ),
     HomeSensorDescription(
         key="savings_today_on_arrival",

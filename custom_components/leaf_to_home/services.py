@@ -1,13 +1,22 @@
-"""Actions that charge, discharge or hold a unit for a while."""
+"""Actions that charge, discharge or hold a unit for a while, and one that tells."""
 
 from typing import Any
 
 from homeassistant.components.select import DOMAIN as SELECT_DOMAIN
-from homeassistant.core import HomeAssistant, ServiceCall, callback
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.entity import Entity
-from homeassistant.helpers.service import async_register_batched_platform_entity_service
+from homeassistant.helpers.service import (
+    async_get_config_entry,
+    async_register_batched_platform_entity_service,
+)
 from homeassistant.helpers.typing import VolDictType
 import voluptuous as vol
 
@@ -15,13 +24,17 @@ from .const import DOMAIN
 from .engine.model import UnitMode
 from .engine.policy import MANUAL_MODES
 from .entity import LeafToHomeUnitEntity
+from .home import LeafToHomeConfigEntry
 from .manual import RELEASED, manual_changes
+from .plan_view import plan_of
 
 SERVICE_CHARGE = "charge"
 SERVICE_DISCHARGE = "discharge"
+SERVICE_GET_PLAN = "get_plan"
 SERVICE_HOLD = "hold"
 SERVICE_RELEASE = "release"
 
+ATTR_CONFIG_ENTRY_ID = "config_entry_id"
 ATTR_DURATION = "duration"
 ATTR_ENERGY = "energy_kwh"
 ATTR_POWER = "power_w"
@@ -68,6 +81,21 @@ def async_setup_services(hass: HomeAssistant) -> None:
             func=_async_command,
             schema=schema,
         )
+    hass.services.async_register(
+        DOMAIN,
+        SERVICE_GET_PLAN,
+        _async_get_plan,
+        schema=vol.Schema({vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string}),
+        supports_response=SupportsResponse.ONLY,
+    )
+
+
+async def _async_get_plan(call: ServiceCall) -> ServiceResponse:
+    """Return what is planned; without an id that of the only home."""
+    entry: LeafToHomeConfigEntry = async_get_config_entry(
+        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
+    )
+    return plan_of(entry)
 
 
 async def _async_command(entities: list[Entity], call: ServiceCall) -> None:

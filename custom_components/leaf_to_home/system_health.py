@@ -24,6 +24,7 @@ async def _async_info(hass: HomeAssistant) -> dict[str, Any]:
     )
     homes = [entry.runtime_data.home for entry in entries]
     steps = [home.state.time_s for home in homes if home.state.time_s is not None]
+    plans = [home.plans.made_s for home in homes if home.plans.made_s is not None]
     now_s = dt_util.utcnow().timestamp()
     return {
         "version": str(integration.version),
@@ -32,4 +33,5 @@ async def _async_info(hass: HomeAssistant) -> dict[str, Any]:
         "modes": ", ".join(home.state.settings.mode for home in homes),
         # The oldest says whether any home has stopped.
         "last_step_age": round(now_s - min(steps)) if steps else None,
+        "last_plan_age": round(now_s - min(plans)) if plans else None,
     }

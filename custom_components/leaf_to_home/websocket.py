@@ -1,4 +1,4 @@
-"""The plan over the websocket, and as the response of an action."""
+"""The plan over the websocket, now and whenever it changes."""
 
 from typing import Any
 
@@ -7,58 +7,20 @@ from homeassistant.components.websocket_api.connection import ActiveConnection
 from homeassistant.components.websocket_api.const import ERR_NOT_FOUND
 from homeassistant.components.websocket_api.decorators import websocket_command
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import (
-    HomeAssistant,
-    ServiceCall,
-    ServiceResponse,
-    SupportsResponse,
-    callback,
-)
-from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import config_validation as cv
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 import voluptuous as vol
 
 from .const import DOMAIN
-from .home import Home, LeafToHomeConfigEntry
+from .home import LeafToHomeConfigEntry
+from .plan_view import plan_of
 
 ATTR_CONFIG_ENTRY_ID = "config_entry_id"
-SERVICE_GET_PLAN = "get_plan"
 
 
 @callback
-def async_setup_plan_access(hass: HomeAssistant) -> None:
-    """Register the subscription and the action."""
+def async_setup_websocket(hass: HomeAssistant) -> None:
+    """Register the commands."""
     async_register_command(hass, async_subscribe_plan)
-    hass.services.async_register(
-        DOMAIN,
-        SERVICE_GET_PLAN,
-        _async_get_plan,
-        schema=vol.Schema({vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string}),
-        supports_response=SupportsResponse.ONLY,
-    )
-
-
-def _home(hass: HomeAssistant, entry_id: str) -> Home | None:
-    entry: LeafToHomeConfigEntry | None = hass.config_entries.async_get_entry(entry_id)
-    if (
-        entry is None
-        or entry.domain != DOMAIN
-        or entry.state is not ConfigEntryState.LOADED
-    ):
-        return None
-    return entry.runtime_data.home
-
-
-def _shown(home: Home) -> dict[str, Any]:
-    plans = home.plans
-    return {
-        "problem": plans.problem,
-        "units": {
-            key: {"name": home.units[key].name, **plan.to_dict()}
-            for key, plan in plans.plans.items()
-            if key in home.units
-        },
-    }
 
 
 @websocket_command(
@@ -73,25 +35,64 @@ def async_subscribe_plan(
     connection: ActiveConnection,
     msg: dict[str, Any],
 ) -> None:
-    """Send the plan now and each new one."""
-    home = _home(hass, msg[ATTR_CONFIG_ENTRY_ID])
-    if home is None:
-        connection.send_error(msg["id"], ERR_NOT_FOUND, "No such home is loaded")
+    """Send the plan now and each new one, also after the home was loaded anew.
+
+    Whoever may see the home's entities may see this: it changes nothing.
+    """
+    entry: LeafToHomeConfigEntry | None = hass.config_entries.async_get_entry(
+        msg[ATTR_CONFIG_ENTRY_ID]
+    )
+    if entry is None or entry.domain != DOMAIN:
+        connection.send_error(msg["id"], ERR_NOT_FOUND, "There is no such home")
         return
+    feed = _Feed(connection, msg["id"], entry)
+    connection.subscriptions[msg["id"]] = feed.async_end
+    connection.send_result(msg["id"])
+    feed.async_begin()
+
+
+class _Feed:
+    """One subscription, which outlives reloads of its home."""
+
+    def __init__(
+        self, connection: ActiveConnection, msg_id: int, entry: LeafToHomeConfigEntry
+    ) -> None:
+        self._connection = connection
+        self._msg_id = msg_id
+        self._entry = entry
+        self._loaded: bool | None = None
+        self._stop_state = entry.async_on_state_change(self._state_changed)
+        self._stop_plans: CALLBACK_TYPE | None = None
 
     @callback
-    def send() -> None:
-        connection.send_event(msg["id"], _shown(home))
+    def async_begin(self) -> None:
+        """Send what there is, and follow the home while it is loaded."""
+        self._state_changed()
 
-    connection.subscriptions[msg["id"]] = home.plans.async_subscribe(send)
-    connection.send_result(msg["id"])
-    send()
+    @callback
+    def async_end(self) -> None:
+        """Send nothing more."""
+        self._stop_state()
+        self._leave()
 
+    @callback
+    def _state_changed(self) -> None:
+        loaded = self._entry.state is ConfigEntryState.LOADED
+        if loaded is self._loaded:
+            return
+        self._loaded = loaded
+        self._leave()
+        if loaded:
+            plans = self._entry.runtime_data.home.plans
+            self._stop_plans = plans.async_subscribe(self._send)
+        self._send()
 
-async def _async_get_plan(call: ServiceCall) -> ServiceResponse:
-    home = _home(call.hass, call.data[ATTR_CONFIG_ENTRY_ID])
-    if home is None:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="no_home"
-        )
-    return _shown(home)
+    @callback
+    def _leave(self) -> None:
+        if self._stop_plans is not None:
+            self._stop_plans()
+            self._stop_plans = None
+
+    @callback
+    def _send(self) -> None:
+        self._connection.send_event(self._msg_id, plan_of(self._entry))

@@ -1,0 +1,55 @@
+"""What plans cannot meet, as events."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .engine.problems import Problem
+from .entity import LeafToHomeHomeEntity
+from .home import LeafToHomeConfigEntry
+from .plan_problems import SOLVED
+
+PARALLEL_UPDATES = 0
+
+DESCRIPTIONS: tuple[EventEntityDescription, ...] = (
+    EventEntityDescription(
+        key="plan_problem",
+        translation_key="plan_problem",
+        event_types=[*(problem.value for problem in Problem), SOLVED],
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: LeafToHomeConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the events of a home."""
+    async_add_entities(
+        PlanProblemEvent(entry=entry, description=description)
+        for description in DESCRIPTIONS
+    )
+
+
+class PlanProblemEvent(LeafToHomeHomeEntity, EventEntity):
+    """A problem that plans have come upon, or that is over."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen for problems."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.home.plans.problems.async_subscribe(self._told))
+
+    @callback
+    @override
+    def _async_published(self) -> None:
+        """Write nothing in between: an event stands until the next one."""
+
+    @callback
+    def _told(self, kind: str, values: Mapping[str, Any]) -> None:
+        self._trigger_event(kind, dict(values))
+        self.async_write_ha_state()

@@ -1,0 +1,165 @@
+"""Where plans are made: always in the executor, since numpy comes with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+import threading
+from time import perf_counter
+from typing import Any, Final
+
+from .const import LOGGER
+from .engine.forecast import DrawHistory
+from .engine.model import Inputs
+from .engine.plan import Plan
+from .engine.planning import OwnPast, Past, Planner
+from .engine.presence import PresenceHistory
+from .engine.state import HomeState
+from .engine.tariff import Tariff
+from .hearing import Heard
+
+# Whoever waits for the past longer than this goes without it.
+WAIT_S: Final = 2.0
+DIGITS: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What is to be made: plans for `units`, on what is known at `now_s`.
+
+    `load_w` and `solar_w` are their level of late; with `keep` the past is handed out
+    for storing.
+    """
+
+    state: HomeState
+    inputs: Inputs
+    now_s: float
+    units: Sequence[str]
+    load_w: float | None
+    solar_w: float | None
+    keep: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What came of an order; `stored` is the same as plain data, and short."""
+
+    plans: dict[str, Plan]
+    stored: dict[str, Any]
+    past: dict[str, Any] | None
+    size: dict[str, Any]
+    took_s: float
+
+
+class Workshop:
+    """A home's past and its planner; one job at a time."""
+
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        self._past = _read(stored)
+        self._draws = OwnPast(history=self._past.draw)
+        self._planner = Planner()
+        self._tariff: Tariff | None = None
+        self._own: Tariff | None = None
+        self._lock = threading.Lock()
+
+    def work(self, heard: Heard, order: Order) -> Made:
+        """Take in what was heard, and make the plans."""
+        with self._lock:
+            inputs = self._apart(order.inputs)
+            self._learn(heard, inputs)
+            self._past.hear(order.state, inputs, order.now_s)
+            for key in self._past.presence.keys() - inputs.units.keys():
+                del self._past.presence[key]
+            begun_s = perf_counter()
+            plans = self._plan(order, inputs) if order.units else {}
+            took_s = perf_counter() - begun_s
+            return Made(
+                plans=plans,
+                stored={key: _rounded(plan.to_dict()) for key, plan in plans.items()},
+                past=self._kept() if order.keep else None,
+                size=self._size(),
+                took_s=took_s,
+            )
+
+    def keep(self, heard: Heard) -> dict[str, Any] | None:
+        """Return the past for storing, None while a job goes on and on."""
+        if not self._lock.acquire(timeout=WAIT_S):
+            return None
+        try:
+            if heard.inputs is not None:
+                self._learn(heard, self._apart(heard.inputs))
+            return self._kept()
+        finally:
+            self._lock.release()
+
+    def _plan(self, order: Order, inputs: Inputs) -> dict[str, Plan]:
+        state = order.state.copy()
+        # A single moment is a kettle.
+        state.load_w, state.solar_w = order.load_w, order.solar_w
+        units = {key: inputs.units[key] for key in order.units}
+        return self._planner.plan(
+            state, replace(inputs, units=units), self._past, self._draws, order.now_s
+        )
+
+    def _apart(self, inputs: Inputs) -> Inputs:
+        """Return the inputs with a tariff that no other thread uses."""
+        tariff = inputs.site.tariff
+        if self._own is None or tariff is not self._tariff:
+            self._tariff, self._own = tariff, tariff.apart()
+        return replace(inputs, site=replace(inputs.site, tariff=self._own))
+
+    def _learn(self, heard: Heard, inputs: Inputs) -> None:
+        tariff = inputs.site.tariff
+        for quarter in heard.quarters:
+            day, minute = tariff.day_minute(quarter.begin_s)
+            self._past.draw.add(
+                date.fromisoformat(day).toordinal(),
+                minute // 15,
+                quarter.load_w,
+                quarter.solar_w,
+            )
+        for state, known, at_s in heard.moments:
+            self._past.hear(state, replace(known, site=inputs.site), at_s)
+
+    def _kept(self) -> dict[str, Any]:
+        return {
+            "draw": self._past.draw.to_dict(),
+            "presence": {
+                key: _rounded(presence.to_dict())
+                for key, presence in self._past.presence.items()
+            },
+        }
+
+    def _size(self) -> dict[str, Any]:
+        return {
+            "days": self._past.draw.days,
+            "trips": {
+                key: len(presence.trips)
+                for key, presence in self._past.presence.items()
+            },
+        }
+
+
+def _read(stored: Mapping[str, Any]) -> Past:
+    """Return the past that was stored; what cannot be read is learnt anew."""
+    try:
+        return Past(
+            draw=DrawHistory.from_dict(stored.get("draw")),
+            presence={
+                key: PresenceHistory.from_dict(data)
+                for key, data in (stored.get("presence") or {}).items()
+            },
+        )
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
+        LOGGER.warning("The stored past cannot be read and is learnt anew: %r", err)
+        return Past()
+
+
+def _rounded(data: Any) -> Any:
+    """Return plain data with no more digits than anybody needs."""
+    if isinstance(data, float):
+        return round(data, DIGITS)
+    if isinstance(data, dict):
+        return {key: _rounded(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_rounded(value) for value in data]
+    return data
