@@ -2,8 +2,9 @@
 
 Set-up is the import of the integration into a process that has Home Assistant's own
 platforms already, plus loading the home in a running Home Assistant.
-Memory is the process's resident set with the home loaded, less that with the home
-disabled, after the same start. Rows are counted in the recorder's database over the
+Memory is the process's resident set with the home loaded in a mode that plans nothing,
+less that with the home disabled, after the same start; planning is what a start in mode
+automatic takes on top: numpy, the past and the first plan. Rows are counted in the recorder's database over the
 first minutes of the evening peak, the busiest of the house, and scaled to a day.
 """
 
@@ -30,12 +31,13 @@ import importlib, pkgutil, time
 import homeassistant.bootstrap, homeassistant.helpers.update_coordinator
 import homeassistant.helpers.selector, homeassistant.components.http
 for name in ("diagnostics", "repairs", "system_health", "sensor", "binary_sensor",
-             "number", "select", "switch", "button", "time", "recorder", "energy"):
+             "number", "select", "switch", "button", "event", "time", "recorder",
+             "energy"):
     importlib.import_module(f"homeassistant.components.{name}")
 begun = time.perf_counter()
 package = importlib.import_module("custom_components.leaf_to_home")
 for module in ("sensor", "binary_sensor", "number", "select", "switch", "button",
-               "time", "units.simulated"):
+               "event", "time", "units.simulated"):
     importlib.import_module(f"{package.__name__}.{module}")
 print(time.perf_counter() - begun)
 """
@@ -49,6 +51,7 @@ class Cost:
     import_ms: float
     load_ms: float
     memory_mb: float
+    planning_mb: float
     rows_per_day: float
     runs: int
     minutes: float
@@ -62,7 +65,7 @@ async def measure(*, runs: int = 3, minutes: float = 5.0) -> Cost:
         prepare(folder, port)
         async with RunningHomeAssistant(folder, port) as running:
             now = datetime.now().astimezone()
-            await set_up(running, now)
+            found = await set_up(running, now)
             token = await running.long_lived_token("bench")
             load_s = [await _load(running) for _ in range(runs)]
             # The rows of the evening, from the minute in which it begins.
@@ -70,6 +73,8 @@ async def measure(*, runs: int = 3, minutes: float = 5.0) -> Cost:
             before = _rows(folder)
             await asyncio.sleep(minutes * 60.0)
             rows = _rows(folder) - before
+        with_plan = [await _start(folder, port, token) for _ in range(runs)]
+        await _plan_nothing(folder, port, token, found.home("select", "mode"))
         with_home = [await _start(folder, port, token) for _ in range(runs)]
         await _disable(folder, port, token)
         without = [await _start(folder, port, token) for _ in range(runs)]
@@ -77,6 +82,7 @@ async def measure(*, runs: int = 3, minutes: float = 5.0) -> Cost:
         import_ms=median([await _import_s() for _ in range(runs)]) * 1e3,
         load_ms=median(load_s) * 1e3,
         memory_mb=median(with_home) - median(without),
+        planning_mb=median(with_plan) - median(with_home),
         rows_per_day=rows * DAY_S / (minutes * 60.0),
         runs=runs,
         minutes=minutes,
@@ -131,6 +137,14 @@ async def _memory_mb(pid: int) -> float:
     return int(output) * 1024 / 1e6
 
 
+async def _plan_nothing(folder: Path, port: int, token: str, mode: str) -> None:
+    async with RunningHomeAssistant(folder, port) as running:
+        await running.connect(token)
+        await running.action(
+            "select", "select_option", entity_id=mode, option="self_consumption"
+        )
+
+
 async def _disable(folder: Path, port: int, token: str) -> None:
     async with RunningHomeAssistant(folder, port) as running:
         await running.connect(token)
@@ -148,6 +162,7 @@ def report(cost: Cost) -> str:
         f"  set-up of a home with one unit   {cost.import_ms + cost.load_ms:7.0f} ms  "
         f"(<= 150; import {cost.import_ms:.0f}, load {cost.load_ms:.0f})\n"
         f"  memory it adds                   {cost.memory_mb:7.1f} MB  (<= 15)\n"
+        f"  memory of planning on top        {cost.planning_mb:7.1f} MB  (<= 30)\n"
         f"  recorder rows a day              {cost.rows_per_day:7.0f}     (<= 20,000; "
         f"{cost.minutes:g} min of evening peak, scaled)"
     )

@@ -1,5 +1,6 @@
 """A home that has planned."""
 
+import json
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import HomeMode
 from custom_components.leaf_to_home.home import Home
 from tests.conftest import EVENING, Advance
@@ -58,5 +60,19 @@ async def planned(
 
 
 def stored(hass_storage: dict[str, Any], kind: str, entry_id: str) -> Any:
-    """Return what is on disk of a home's plans."""
-    return hass_storage[f"leaf_to_home.{kind}.{entry_id}"]["data"]
+    """Return what is on disk of a home's plans, or of the past."""
+    return json.loads(hass_storage[f"{DOMAIN}.{kind}.{entry_id}"]["data"]["text"])
+
+
+def store(
+    hass_storage: dict[str, Any], kind: str, entry_id: str, data: Any, version: int = 1
+) -> None:
+    """Put something there."""
+    key = f"{DOMAIN}.{kind}.{entry_id}"
+    text = data if isinstance(data, str) else json.dumps(data)
+    hass_storage[key] = {
+        "version": version,
+        "minor_version": 1,
+        "key": key,
+        "data": {"text": text},
+    }

@@ -183,6 +183,9 @@ class HomePlans:
             self._check_late(now_s)
             return
         quarter = int(now_s // QUARTER_S)
+        if self._quarter is None:
+            # Where nobody plans there is nothing to learn yet, and numpy can wait.
+            self._quarter = quarter
         if quarter == self._quarter and not (self._wanted and self._may_begin(now_s)):
             return
         self._quarter = quarter

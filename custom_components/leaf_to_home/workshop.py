@@ -20,6 +20,7 @@ from .hearing import Heard
 # Whoever waits for the past longer than this goes without it.
 WAIT_S: Final = 2.0
 DIGITS: Final = 4
+STORED_S: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,7 @@ class Workshop:
             took_s = perf_counter() - begun_s
             return Made(
                 plans=plans,
-                stored={key: _rounded(plan.to_dict()) for key, plan in plans.items()},
+                stored={key: _stored(plan) for key, plan in plans.items()},
                 past=self._kept() if order.keep else None,
                 size=self._size(),
                 took_s=took_s,
@@ -141,17 +142,32 @@ class Workshop:
 
 def _read(stored: Mapping[str, Any]) -> Past:
     """Return the past that was stored; what cannot be read is learnt anew."""
+    presence = stored.get("presence")
+    histories = {
+        key: _readable(PresenceHistory, data)
+        for key, data in (presence.items() if isinstance(presence, dict) else ())
+    }
+    return Past(
+        draw=_readable(DrawHistory, stored.get("draw")),
+        presence=histories,
+    )
+
+
+def _readable[HistoryT: (DrawHistory, PresenceHistory)](
+    history: type[HistoryT], data: Any
+) -> HistoryT:
     try:
-        return Past(
-            draw=DrawHistory.from_dict(stored.get("draw")),
-            presence={
-                key: PresenceHistory.from_dict(data)
-                for key, data in (stored.get("presence") or {}).items()
-            },
-        )
+        return history.from_dict(data)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
-        LOGGER.warning("The stored past cannot be read and is learnt anew: %r", err)
-        return Past()
+        LOGGER.warning("A stored past cannot be read and is learnt anew: %r", err)
+        return history()
+
+
+def _stored(plan: Plan) -> dict[str, Any]:
+    """Return as much of a plan as anybody could want after a restart."""
+    soon = tuple(s for s in plan.steps if s.start_s < plan.made_s + STORED_S)
+    stored: dict[str, Any] = _rounded(replace(plan, steps=soon).to_dict())
+    return stored
 
 
 def _rounded(data: Any) -> Any:
