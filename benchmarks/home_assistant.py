@@ -4,8 +4,9 @@ Set-up is the import of the integration into a process that has Home Assistant's
 platforms already, plus loading the home in a running Home Assistant.
 Memory is the process's resident set with the home loaded in a mode that plans nothing,
 less that with the home disabled, after the same start; planning is what a start in mode
-automatic takes on top: numpy, the past and the first plan. Rows are counted in the recorder's database over the
-first minutes of the evening peak, the busiest of the house, and scaled to a day.
+automatic takes on top: numpy, the past and the first plan. Rows are counted in the
+recorder's database over the first minutes of the evening peak, the busiest of the
+house, and scaled to a day.
 """
 
 import asyncio
@@ -140,6 +141,7 @@ async def _memory_mb(pid: int) -> float:
 async def _plan_nothing(folder: Path, port: int, token: str, mode: str) -> None:
     async with RunningHomeAssistant(folder, port) as running:
         await running.connect(token)
+        await asyncio.sleep(SETTLE_S)
         await running.action(
             "select", "select_option", entity_id=mode, option="self_consumption"
         )

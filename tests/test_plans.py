@@ -385,6 +385,44 @@ async def test_a_plan_that_takes_minutes_is_late_and_never_piles_up(
     assert followed(steps)
 
 
+async def test_learning_that_takes_minutes_is_no_problem_of_plans(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+    caplog: pytest.LogCaptureFixture,
+    jobs: Jobs,
+) -> None:
+    home = await planned(
+        hass, monkeypatch, freezer, advance, mode=HomeMode.SELF_CONSUMPTION
+    )
+    jobs.hold()
+    freezer.tick(900.0)
+    await run(hass, advance, 70)
+    assert home.plans.running
+    assert home.plans.problems.worst == "none"
+    assert "takes very long" not in caplog.text
+    jobs.release()
+    await settle(hass, home)
+
+
+async def test_what_was_planned_for_another_setting_is_not_shown_for_long(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+    jobs: Jobs,
+) -> None:
+    home = await planned(hass, monkeypatch, freezer, advance)
+    jobs.error = RuntimeError("no idea")
+    home.async_change_unit(UNIT_ID, reserve_percent=50.0)
+    await settle(hass, home)
+    assert home.plans.plans
+    await live(hass, home, advance, int(GRACE_S) + 2)
+    assert home.plans.plans == {}
+    assert home.plans.problems.worst == "failed"
+
+
 async def test_a_hung_plan_does_not_keep_a_home_from_ending(
     hass: HomeAssistant,
     monkeypatch: pytest.MonkeyPatch,

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 import json
 import os
 from pathlib import Path
@@ -29,7 +29,11 @@ from custom_components.leaf_to_home.engine.state import (
 )
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.store import SafeStore
-from scripts.tools.running_home_assistant import RunningHomeAssistant, free_port
+from scripts.tools.running_home_assistant import (
+    DemoError,
+    RunningHomeAssistant,
+    free_port,
+)
 from tests.conftest import EVENING, UNIT_ID, Advance, make_entry, setup, unit_data
 
 ROOT = Path(units.__file__).parents[1]
@@ -196,8 +200,11 @@ async def test_a_month_peak_is_saved_when_its_window_closes(
     assert stored["window"]["peaks_w"] == peaks
 
 
-def prepare(config: Path, port: int) -> None:
-    """Write the configuration of a home whose LEAF gives all that the house takes."""
+def prepare(config: Path, port: int, mode: UnitMode = UnitMode.DISCHARGE) -> None:
+    """Write the configuration of a home whose LEAF gives all that the house takes.
+
+    In mode automatic it does what is planned.
+    """
     (config / "configuration.yaml").write_text(CONFIGURATION.format(port=port))
     (config / "custom_components").mkdir()
     (config / "custom_components" / DOMAIN).symlink_to(ROOT)
@@ -218,9 +225,7 @@ def prepare(config: Path, port: int) -> None:
         settings=HomeSettings(mode=HomeMode.AUTOMATIC),
         units={
             UNIT_ID: UnitState(
-                settings=replace(
-                    UnitSettings(), mode=UnitMode.DISCHARGE, until_s=time.time() + 1e4
-                ),
+                settings=replace(UnitSettings(), mode=mode, until_s=time.time() + 1e4),
                 charged_kwh=1000.0,
                 discharged_kwh=500.0,
             )
@@ -335,3 +340,76 @@ async def test_sigkill_in_the_middle_of_writing(tmp_path: Path) -> None:
             await witness.see(running)
     assert witness.stored.units[UNIT_ID].charged_kwh >= 1000.0
     assert witness.stored.settings.mode is HomeMode.AUTOMATIC
+
+
+PAST_DAY = datetime.now(UTC).date().toordinal() - 1
+
+
+def plan_text(storage: Path, kind: str) -> Any:
+    """Return what is on disk of plans, which is never half of it."""
+    stored = json.loads((storage / f"{DOMAIN}.{kind}.{HOME_ID}").read_text())
+    return json.loads(stored["data"]["text"])
+
+
+async def planned_after(running: RunningHomeAssistant, time_s: float) -> bool:
+    """Return whether the home is there, and goes by a plan made after that."""
+    try:
+        answer = await running.call(
+            "call_service",
+            domain=DOMAIN,
+            service="get_plan",
+            service_data={"config_entry_id": HOME_ID},
+            return_response=True,
+        )
+    except DemoError:
+        # It is not loaded yet.
+        return False
+    plan = answer["response"]
+    made = datetime.fromisoformat(plan["units"][UNIT_ID]["made"])
+    return bool(plan["followed"]) and made.timestamp() > time_s + 1.0
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_sigkill_keeps_the_plan_and_what_it_is_made_from(tmp_path: Path) -> None:
+    port = free_port(18163)
+    prepare(tmp_path, port, UnitMode.AUTOMATIC)
+    storage = tmp_path / ".storage"
+    past = {"draw": {"load": {str(PAST_DAY): [400] * 96}}, "presence": {}}
+    key = f"{DOMAIN}.past.{HOME_ID}"
+    write(storage / key, {"text": json.dumps(past)}, 1, 1)
+    plan = storage / f"{DOMAIN}.plan.{HOME_ID}"
+
+    async with RunningHomeAssistant(tmp_path, port) as running:
+        await running.onboard(name="Test", country="DE", currency="EUR", zone="UTC")
+        token = await running.long_lived_token("test")
+        deadline = time.monotonic() + 60.0
+        while not plan.exists():
+            assert time.monotonic() < deadline, running.log_tail()
+            await asyncio.sleep(0.25)
+        # Every change makes a new plan: the signal comes while one is being made.
+        changing = [
+            asyncio.create_task(change_reserve(running, 32 + n)) for n in range(3)
+        ]
+        await asyncio.sleep(0.05)
+        os.kill(running.pid, signal.SIGKILL)
+        await running.ended()
+        for task in changing:
+            task.cancel()
+        await asyncio.gather(*changing, return_exceptions=True)
+
+    kept = plan_text(storage, "plan")["plans"][UNIT_ID]
+    assert kept["steps"]
+    assert plan_text(storage, "past")["draw"]["load"] == past["draw"]["load"]
+
+    async with RunningHomeAssistant(tmp_path, port) as running:
+        await running.connect(token)
+        deadline = time.monotonic() + 60.0
+        while not await planned_after(running, kept["made_s"]):
+            assert time.monotonic() < deadline, running.log_tail()
+            await asyncio.sleep(0.25)
+        assert "cannot be read" not in running.log_tail()
+    # A stop that is none too sudden keeps what has been learnt since.
+    learnt = plan_text(storage, "past")
+    assert learnt["draw"]["load"][str(PAST_DAY)] == [400] * 96
+    assert learnt["presence"].keys() == {UNIT_ID}
+    assert plan_text(storage, "plan")["plans"][UNIT_ID]["made_s"] > kept["made_s"]

@@ -166,10 +166,6 @@ class HomePlans:
             return
         jumped = self._hearing.async_hear(state, inputs, now_s)
         basis = basis_of(state, inputs, now_s, self._fixed(inputs))
-        if self._following is not None and not (
-            basis.units and self._following.young(now_s)
-        ):
-            self._drop()
         if not basis.units:
             self._tried_for, self._wanted = None, False
             if self.problems.found:
@@ -179,8 +175,10 @@ class HomePlans:
         else:
             changed = change(self._tried_for, basis, now_s) is not Change.NONE
             self._wanted |= jumped or changed
+        self._drop_what_is_over(basis, now_s)
         if self._running_s is not None:
-            self._check_late(now_s)
+            if basis.units:
+                self._check_late(self._running_s, now_s)
             return
         quarter = int(now_s // QUARTER_S)
         if self._quarter is None:
@@ -310,24 +308,27 @@ class HomePlans:
             self.problems.async_see([Finding(problem=Problem.FAILED)], now_s)
 
     @callback
-    def _check_late(self, now_s: float) -> None:
+    def _check_late(self, since_s: float, now_s: float) -> None:
         """Say so once when a plan takes too long; no other one is begun meanwhile."""
         late = Finding(problem=Problem.LATE)
-        if (
-            self._running_s is None
-            or self._hass.loop.time() - self._running_s <= LATE_S
-            or late in self.problems.found
-        ):
+        if self._hass.loop.time() - since_s <= LATE_S or late in self.problems.found:
             return
         LOGGER.warning("%s: a plan takes very long", self._entry.title)
         self.problems.async_see([late, *self.problems.found], now_s)
         self._published.async_publish()
 
     @callback
-    def _drop(self) -> None:
-        """Show no plans that nobody goes by."""
-        self._following = None
-        self._published.async_publish()
+    def _drop_what_is_over(self, basis: Basis, now_s: float) -> None:
+        """Show no plans that nobody goes by, unless new ones are on their way."""
+        following = self._following
+        if following is None:
+            return
+        renewed = self._running_s is not None or self._wanted
+        if not (
+            basis.units and following.young(now_s) and (following.current or renewed)
+        ):
+            self._following = None
+            self._published.async_publish()
 
     async def _async_write(self, made: Made, now_s: float) -> None:
         """Keep the plans once a quarter-hour, and the past more rarely."""
