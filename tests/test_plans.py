@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 import importlib.abc
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from custom_components.leaf_to_home.engine.model import (
     Reading,
     UnitMode,
 )
+from custom_components.leaf_to_home.engine.planning import Planner
 from custom_components.leaf_to_home.engine.step import step
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.workshop import Made, Order, Workshop
@@ -337,6 +339,31 @@ async def test_a_plan_that_fails_leaves_the_rule_in_charge(
     assert home.plans.problems.worst == "none"
     assert followed(steps)
     assert "plans are made again" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"cost": math.nan}, {"soc_percent": math.inf}, {"grid_w": -math.inf}]
+)
+async def test_a_plan_with_numbers_that_are_none_has_failed(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+    steps: list[Inputs],
+    spoilt: dict[str, Any],
+) -> None:
+    plan = Planner.plan
+
+    def spoil(*args: Any) -> Any:
+        (key, made), *_ = plan(*args).items()
+        last = replace(made.steps[-1], **spoilt)
+        return {key: replace(made, steps=(*made.steps[:-1], last))}
+
+    # No real plan has any.
+    monkeypatch.setattr(Planner, "plan", spoil)
+    home = await planned(hass, monkeypatch, freezer, advance)
+    assert home.plans.problems.worst == "failed"
+    assert not followed(steps)
 
 
 async def test_a_plan_that_could_not_be_renewed_is_given_up(

@@ -183,7 +183,7 @@ def _several_units(entry: LeafToHomeConfigEntry) -> bool:
 
 
 def _home_stored_value(home: Home) -> float | None:
-    """Return what one kWh more is worth in the unit at home with the best use for it."""
+    """Return what one kWh more is worth in the unit that makes the best of it."""
     now_s = _now_s()
     values = [
         plan.stored_value for plan in home.plans.plans.values() if plan.intent(now_s)

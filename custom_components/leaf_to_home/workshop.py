@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from math import isfinite
 import threading
 from time import perf_counter
 from typing import Any, Final
@@ -72,6 +73,8 @@ class Workshop:
                 del self._past.presence[key]
             begun_s = perf_counter()
             plans = self._plan(order, inputs) if order.units else {}
+            for plan in plans.values():
+                _check(plan)
             took_s = perf_counter() - begun_s
             return Made(
                 plans=plans,
@@ -161,6 +164,18 @@ def _readable[HistoryT: (DrawHistory, PresenceHistory)](
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
         LOGGER.warning("A stored past cannot be read and is learnt anew: %r", err)
         return history()
+
+
+def _check(plan: Plan) -> None:
+    """Raise ValueError for a plan with numbers that are none: nobody may follow it."""
+    numbers = [plan.stored_value, plan.expected_cost]
+    for step in plan.steps:
+        numbers += (step.intent.power_w, step.soc_percent, step.unit_w)
+        numbers += (step.grid_w, step.import_price, step.cost)
+        numbers += step.intent.reason.values.values()
+        numbers.append(step.intent.stored_value or 0.0)
+    if not all(map(isfinite, numbers)):
+        raise ValueError("a plan with numbers that are none")
 
 
 def _stored(plan: Plan) -> dict[str, Any]:
