@@ -53,7 +53,7 @@ POWER = Significance(notable=50.0, share=0.05, least=1.0)
 MEAN_POWER = Significance(notable=500.0, share=0.2, least=20.0)
 SOC = Significance(notable=1.0, least=0.5)
 # What a plan expects moves with every plan, most of the time by little.
-COST = Significance(notable=0.02, share=0.05, least=0.01, quiet_s=300.0)
+COST = Significance(notable=0.02, share=0.05, least=0.01, quiet_s=900.0)
 WORTH = Significance(notable=0.001, share=0.05, least=0.001, quiet_s=900.0)
 # A price changes a few times a day, and at once.
 PRICE = Significance(notable=1e-6)
