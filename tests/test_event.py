@@ -23,7 +23,7 @@ from tests.platforms import HOME_ID, check_snapshot, setup_platforms, state, uni
 pytestmark = pytest.mark.usefixtures("recording_driver")
 
 PLATFORMS = (Platform.EVENT, Platform.SENSOR)
-EVENT = "event.home_plan_problem"
+EVENT = "event.home_plan_alert"
 SENSOR = "sensor.home_plan_problem"
 
 

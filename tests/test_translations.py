@@ -171,7 +171,7 @@ def test_actions(language: str) -> None:
 def test_every_problem_of_a_plan_has_its_texts(language: str) -> None:
     entity = _texts(language)["entity"]
     states = entity["sensor"]["plan_problem"]["state"]
-    events = entity["event"]["plan_problem"]["state_attributes"]["event_type"]["state"]
+    events = entity["event"]["plan_alert"]["state_attributes"]["event_type"]["state"]
     assert states.keys() == {NO_PROBLEM, *Problem}
     assert events.keys() == {SOLVED, *Problem}
     assert {states[problem] for problem in Problem} <= set(events.values())

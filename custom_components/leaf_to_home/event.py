@@ -16,8 +16,8 @@ PARALLEL_UPDATES = 0
 
 DESCRIPTIONS: tuple[EventEntityDescription, ...] = (
     EventEntityDescription(
-        key="plan_problem",
-        translation_key="plan_problem",
+        key="plan_alert",
+        translation_key="plan_alert",
         event_types=[*(problem.value for problem in Problem), SOLVED],
     ),
 )
@@ -30,12 +30,11 @@ async def async_setup_entry(
 ) -> None:
     """Set up the events of a home."""
     async_add_entities(
-        PlanProblemEvent(entry=entry, description=description)
-        for description in DESCRIPTIONS
+        PlanAlert(entry=entry, description=description) for description in DESCRIPTIONS
     )
 
 
-class PlanProblemEvent(LeafToHomeHomeEntity, EventEntity):
+class PlanAlert(LeafToHomeHomeEntity, EventEntity):
     """A problem that plans have come upon, or that is over."""
 
     @override
