@@ -18,8 +18,8 @@ from custom_components.leaf_to_home.vehicles import build_vehicles
 from tests import recording
 from tests.conftest import EVENING, UNIT_ID, Advance, make_entry, unit_data
 from tests.living import run
+from tests.planned import settle, stored as on_disk
 from tests.platforms import HOME_ID, setup_platforms, state, unit
-from tests.test_plans import settle
 
 CARS: list[dict[str, Any]] = [
     {"key": "aa", "name": "Big", "preset": "leaf-62"},
@@ -86,12 +86,9 @@ async def test_another_car_is_on_disk_at_once_and_has_a_plan_of_its_own(
     stored = hass_storage[f"{DOMAIN}.{HOME_ID}"]["data"]["state"]["units"][UNIT_ID]
     assert (stored["vehicle"], stored["vehicle_here"]) == ("aa", True)
     assert home.plans.plans[UNIT_ID] is not None
-    plan = hass_storage[f"{DOMAIN}.plan.{HOME_ID}"]["data"]
-    assert plan["vehicles"] == {UNIT_ID: "aa"}
-    assert plan["presence"].keys() == {f"{UNIT_ID}/{key}" for key in ("aa", "bb", "cc")}
     await run(hass, advance, 60)
     assert home.decision is not None
-    intent = home.plans.intent(UNIT_ID, dt_util.utcnow().timestamp())
+    intent = home.plans.plans[UNIT_ID].intent(dt_util.utcnow().timestamp())
     assert intent is not None
     assert home.decision.units[UNIT_ID].reason is intent.reason
 
@@ -108,9 +105,13 @@ async def test_another_car_is_on_disk_at_once_and_has_a_plan_of_its_own(
     assert stored["vehicle"] == "bb"
     await run(hass, advance, 12)
     await settle(hass, home)
-    assert home.plans.plans[UNIT_ID] is not made
-    plan = hass_storage[f"{DOMAIN}.plan.{HOME_ID}"]["data"]
-    assert plan["vehicles"] == {UNIT_ID: "bb"}
+    again = home.plans.plans[UNIT_ID]
+    assert again is not made
+    assert await hass.config_entries.async_unload(HOME_ID)
+    plan = on_disk(hass_storage, "plan", HOME_ID)
+    assert plan["made_for"]["units"][UNIT_ID]["vehicle"] == "bb"
+    past = on_disk(hass_storage, "past", HOME_ID)
+    assert past["presence"].keys() == {f"{UNIT_ID}/{key}" for key in ("aa", "bb", "cc")}
 
 
 @pytest.mark.usefixtures("recording_driver")

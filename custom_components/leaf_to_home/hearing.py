@@ -48,8 +48,9 @@ class Hearing:
         if quarter is not None:
             self._quarters.append(quarter)
         there = [
-            (key, state.units[key].connected, known.departures)
+            (key, unit.connected, unit.vehicle, unit.vehicle_here, known.departures)
             for key, known in inputs.units.items()
+            if (unit := state.units[key])
         ]
         if there != self._there:
             self._there = there

@@ -150,8 +150,8 @@ class HomePlans:
         self, state: HomeState, inputs: Inputs, now_s: float
     ) -> Inputs:
         """Return the inputs with what the plans want now, where they hold."""
-        following = self._following
-        if following is None or following.made_for.contract != self._fixed(inputs):
+        following, contract = self._following, self._fixed(inputs)
+        if following is None or following.made_for.contract != contract:
             return inputs
         return following.wanted(state, inputs, now_s)
 
@@ -348,12 +348,18 @@ class HomePlans:
             )
 
     def _fixed(self, inputs: Inputs) -> str:
-        """Return a digest of what stays as it is until the home is loaded anew."""
+        """Return a digest of what stays as it is until the home is loaded anew.
+
+        The first inputs are those before the car at the plug sits in them.
+        """
         if self._contract is None:
             tariff = inputs.site.tariff
             data = {
                 "options": dict(self._entry.options),
-                "units": {key: to_dict(u.spec) for key, u in inputs.units.items()},
+                "units": {
+                    key: [to_dict(unit.spec), to_dict(dict(unit.vehicles))]
+                    for key, unit in inputs.units.items()
+                },
                 "zone": tariff.zone.key,
                 "currency": tariff.currency,
             }

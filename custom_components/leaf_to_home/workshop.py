@@ -16,6 +16,7 @@ from .engine.planning import OwnPast, Past, Planner
 from .engine.presence import PresenceHistory
 from .engine.state import HomeState
 from .engine.tariff import Tariff
+from .engine.vehicles import cars_of
 from .hearing import Heard
 
 # Whoever waits for the past longer than this goes without it.
@@ -69,8 +70,7 @@ class Workshop:
             inputs = self._apart(order.inputs)
             self._learn(heard, inputs)
             self._past.hear(order.state, inputs, order.now_s)
-            for key in self._past.presence.keys() - inputs.units.keys():
-                del self._past.presence[key]
+            self._forget_gone(order.state, inputs)
             begun_s = perf_counter()
             plans = self._plan(order, inputs) if order.units else {}
             for plan in plans.values():
@@ -94,6 +94,16 @@ class Workshop:
             return self._kept()
         finally:
             self._lock.release()
+
+    def _forget_gone(self, state: HomeState, inputs: Inputs) -> None:
+        """Drop the past of units, and of their cars, that are no longer there."""
+        books = {
+            car.book
+            for key, known in inputs.units.items()
+            for car in cars_of(key, state.units[key], known)
+        }
+        for book in self._past.presence.keys() - books:
+            del self._past.presence[book]
 
     def _plan(self, order: Order, inputs: Inputs) -> dict[str, Plan]:
         state = order.state.copy()

@@ -90,6 +90,14 @@ def test_a_unit_that_leaves(connected: bool | None, expected: Change) -> None:
     assert change(basis(automatic()), basis(gone), START_S) is expected
 
 
+def test_another_car_at_the_plug() -> None:
+    made = basis(automatic(units={"leaf": unit(vehicle="big")}))
+    same = basis(automatic(units={"leaf": unit(vehicle="big")}))
+    other = basis(automatic(units={"leaf": unit(vehicle="small")}))
+    assert change(made, same, START_S) is Change.NONE
+    assert change(made, other, START_S) is Change.VOID
+
+
 def test_a_unit_that_is_added_and_another_contract() -> None:
     state = automatic(units={"leaf": unit(), "other": unit()})
     two = inputs(units={"leaf": known(), "other": known()})

@@ -35,6 +35,7 @@ BASIS = Basis(
     units={
         key: UnitBasis(
             connected=True,
+            vehicle=None,
             reserve_percent=30.0,
             max_soc_percent=95.0,
             charge_limit_w=None,

@@ -33,9 +33,13 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitBasis:
-    """What a plan depends on in one unit, beside what is stored in it."""
+    """What a plan depends on in one unit, beside what is stored in it.
+
+    `vehicle` is the car at the plug, where the station tells cars apart.
+    """
 
     connected: bool
+    vehicle: str | None
     reserve_percent: float
     max_soc_percent: float
     charge_limit_w: float | None
@@ -88,6 +92,7 @@ def _unit_basis(unit: UnitState, known: UnitInputs) -> UnitBasis:
     settings = unit.settings
     return UnitBasis(
         connected=unit.connected is not False,
+        vehicle=unit.vehicle,
         reserve_percent=settings.reserve_percent,
         max_soc_percent=settings.max_soc_percent,
         charge_limit_w=settings.charge_limit_w,
@@ -103,21 +108,21 @@ def change(made: Basis, now: Basis, now_s: float) -> Change:
     if (
         made.contract != now.contract
         or made.units.keys() != now.units.keys()
-        or any(made.units[key].connected != unit.connected for key, unit in _items(now))
+        or any(_other_car(made.units[key], unit) for key, unit in now.units.items())
         or not _agree(made.prices, now.prices)
     ):
         return Change.VOID
     if made.import_limit_w != now.import_limit_w or any(
         _ahead(made.units[key], now_s) != _ahead(unit, now_s)
-        for key, unit in _items(now)
+        for key, unit in now.units.items()
     ):
         return Change.SETTINGS
     grown_s = _known_s(now.prices) - _known_s(made.prices)
     return Change.NEWS if grown_s > NEWS_S else Change.NONE
 
 
-def _items(basis: Basis) -> list[tuple[str, UnitBasis]]:
-    return list(basis.units.items())
+def _other_car(made: UnitBasis, now: UnitBasis) -> bool:
+    return (made.connected, made.vehicle) != (now.connected, now.vehicle)
 
 
 def _ahead(unit: UnitBasis, now_s: float) -> tuple[object, ...]:
