@@ -119,10 +119,23 @@ class UnitCoordinator(DataUpdateCoordinator[Reading]):
 
     @callback
     def _pushed(self, reading: Reading) -> None:
+        if self._unit.poll_interval is not None:
+            self._announced(sane(reading))
+            return
         if not self.last_update_success:
             self.logger.info("Fetching %s data recovered", self.name)
         self._reached()
         self.async_set_updated_data(sane(reading))
+
+    @callback
+    def _announced(self, reading: Reading) -> None:
+        """Take what a device says between two polls, which it does not put off.
+
+        One that does not answer is not there again because somebody speaks in its name.
+        """
+        if self._connected and self.last_update_success:
+            self.data = reading
+            self.async_update_listeners()
 
     @callback
     def _reached(self) -> None:

@@ -138,6 +138,44 @@ async def test_announcement_reaches_the_home(
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_announcements_do_not_put_off_what_is_asked(
+    hass: HomeAssistant, make_node: MakeNode, socket_enabled: None
+) -> None:
+    """However often somebody announces in its name, the station itself is asked."""
+    # Home Assistant rounds down to whole seconds.
+    hass.data[HUB] = Hub(hass, replace(QUICK, fast_s=2.0))
+    car = Car(soc_percent=60.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    home = await setup(hass, entry)
+    coordinator = home.units[UNIT_ID].coordinator
+    await until(lambda: coordinator.last_update_success)
+
+    async def announce() -> None:
+        while True:
+            node.announce(CHARGER, 0xDA)
+            await asyncio.sleep(0.1)
+
+    announcing = asyncio.create_task(announce())
+    asked = len(node.requests)
+    await until(
+        lambda: any(
+            epc == 0xD6
+            for request in node.requests[asked:]
+            for epc, _ in request.properties
+        )
+    )
+    # It falls silent: that is noticed, and what is said in its name does not hide it.
+    node.habits.silent = True
+    await until(lambda: not coordinator.last_update_success)
+    await asyncio.sleep(0.5)
+    assert not coordinator.last_update_success
+    node.habits.silent = False
+    await until(lambda: coordinator.last_update_success, 20.0)
+    announcing.cancel()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_set_point_without_time(
     hass: HomeAssistant, hub: Hub, make_node: MakeNode
 ) -> None:
