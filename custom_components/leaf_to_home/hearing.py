@@ -50,7 +50,7 @@ class Hearing:
         there = [
             (key, unit.connected, unit.vehicle, unit.vehicle_here, known.departures)
             for key, known in inputs.units.items()
-            if (unit := state.units[key])
+            for unit in (state.units[key],)
         ]
         if there != self._there:
             self._there = there
