@@ -216,6 +216,21 @@ def test_a_soft_limit_is_planned_under() -> None:
     assert plan.steps[0].intent.reason.code is ReasonCode.IMPORT_LIMIT
 
 
+@pytest.mark.parametrize("money", [1.0, 160.0], ids=["EUR", "JPY"])
+def test_a_soft_limit_counts_the_same_in_every_currency(money: float) -> None:
+    near = stretch(
+        [DEAR * money] * 8,
+        [1000.0] * 4 + [9000.0] * 2 + [1000.0] * 2,
+        export_price=0.05 * money,
+    )
+    spec = replace(LINEAR, wear_per_kwh=LINEAR.wear_per_kwh * money)
+    task = task_of(near, spec, 11.2, soft_limit_w=5000.0, end_price=CHEAP * money)
+    far = replace(task.far, import_price=task.far.import_price * money)
+    plan = make_plan(replace(task, far=far), 0.0)
+    assert max(step.grid_w for step in plan.steps[:8]) <= 5001.0
+    assert plan.problems == ()
+
+
 def test_a_capacity_price_and_a_main_limit_shave_the_peak() -> None:
     near = stretch([CHEAP] * 6 + [DEAR] * 6, [5000.0] * 12)
     plan = make_plan(

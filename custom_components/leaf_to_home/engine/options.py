@@ -19,8 +19,9 @@ type Mask = NDArray[np.bool_]
 # Shares of the charging power that a plan may choose from, and of the covering power.
 CHARGE_SHARES = (1.0, 0.75, 0.5, 0.25)
 COVER_SHARES = (1.0, 0.5)
-# Money per kWh above a soft limit, where no capacity tariff says what it costs.
-LIMIT_PENALTY = 5.0
+# What a kWh above a soft limit costs where no capacity tariff says so, in kWh of cheap
+# price: an amount of money would be much in one currency and nothing in another.
+LIMIT_PENALTY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +76,23 @@ class Columns:
         return power
 
 
-def columns(task: Task, stretch: Stretch, *, coarse: bool = False) -> Columns:
-    """Evaluate what each step of `stretch` may choose; `coarse` chooses from fewer."""
-    return _Builder(task, stretch, coarse=coarse).build()
+def columns(
+    task: Task, stretch: Stretch, cheap: float, *, coarse: bool = False
+) -> Columns:
+    """Evaluate what each step of `stretch` may choose; `coarse` chooses from fewer.
+
+    `cheap` is a cheap price per kWh.
+    """
+    return _Builder(task, stretch, cheap, coarse=coarse).build()
 
 
 class _Builder:
-    def __init__(self, task: Task, stretch: Stretch, *, coarse: bool) -> None:
+    def __init__(
+        self, task: Task, stretch: Stretch, cheap: float, *, coarse: bool
+    ) -> None:
         self.task = task
         self.stretch = stretch
+        self.over_price = LIMIT_PENALTY * cheap
         self.coarse = coarse
         self.draw = stretch.draw_w
         self.hours = np.diff(stretch.starts_s) / 3600.0
@@ -213,7 +222,7 @@ class _Builder:
         if task.soft_limit_w is not None:
             over_kw = np.maximum(0.0, grid - task.soft_limit_w) / 1e3
             if task.peak_price is None:
-                cost += over_kw * self.hours[:, None] * LIMIT_PENALTY
+                cost += over_kw * self.hours[:, None] * self.over_price
             else:
                 cost += over_kw * task.peak_price
         result: Floats = cost

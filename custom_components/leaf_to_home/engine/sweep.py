@@ -82,7 +82,7 @@ class Sweep:
         task = grid.task
         self.grid = grid
         self.stretch = stretch
-        self.columns = columns(task, stretch, coarse=coarse)
+        self.columns = columns(task, stretch, grid.cheap, coarse=coarse)
         self.hours = np.diff(stretch.starts_s) / 3600.0
         self.turns = dict(stretch.turns)
         self.calendar = Calendar(task, grid.ceiling_kwh, stretch)
