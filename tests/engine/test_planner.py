@@ -171,6 +171,17 @@ def test_below_the_reserve_to_the_end_is_flagged() -> None:
     assert ReasonCode.RESERVE in plan.problems
 
 
+@pytest.mark.parametrize("stored_kwh", [11.0, 11.1, 11.16])
+def test_staying_at_the_reserve_is_no_problem(stored_kwh: float) -> None:
+    """The step that discharging leaves above the reserve is not asked of anybody."""
+    near = stretch([DEAR] * 6, [500.0] * 6)
+    task = task_of(near, stored_kwh=stored_kwh)
+    far = replace(task.far, import_price=np.full_like(task.far.import_price, DEAR))
+    plan = make_plan(replace(task, far=far), 0.0)
+    assert plan.steps[-1].soc_percent < 31.1
+    assert plan.problems == ()
+
+
 def test_unannounced_trips_keep_the_battery_ready() -> None:
     near = stretch([CHEAP] * 2 + [DEAR] * 10, [2500.0] * 12)
     kind = TripKind(

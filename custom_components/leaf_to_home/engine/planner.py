@@ -136,7 +136,10 @@ class _Walker:
             found.append(ReasonCode.DEPARTURE)
         if self._over_limit:
             found.append(ReasonCode.IMPORT_LIMIT)
-        if max(self.program.task.stored_kwh, self.stored_kwh) < self.grid.floor_kwh:
+        task = self.program.task
+        # The step that discharging leaves above the reserve is not asked of anybody.
+        reserve_kwh = task.spec.capacity_kwh * task.reserve_percent / 100.0
+        if max(task.stored_kwh, self.stored_kwh) < reserve_kwh - AT_BOUND_KWH:
             found.append(ReasonCode.RESERVE)
         return tuple(found)
 
