@@ -168,6 +168,70 @@ def test_announced_and_wanted_departures_are_planned() -> None:
     assert not gone.home
 
 
+def test_a_car_that_is_away_carries_no_house() -> None:
+    """Nobody announced the trip; it is expected back as it always was."""
+    state, inputs = home(bands(), units=2)
+    past = Past()
+    car = state.units["unit0"]
+    for day in range(5, 0, -1):
+        for at_s, connected in (
+            (at("2026-11-23T08:00") - day * DAY_S, False),
+            (at("2026-11-23T16:00") - day * DAY_S, True),
+        ):
+            car.connected = connected
+            car.stored_kwh = 18.0 if connected else 24.0
+            past.hear(state, inputs, at_s)
+    car.connected, car.stored_kwh = False, 24.0
+    past.hear(state, inputs, at("2026-11-23T08:00"))
+    plans = Planner().plan(state, inputs, past, OwnPast(), NOW_S)
+    gone = [step for step in plans["unit0"].steps if not step.home]
+    assert gone[0].start_s == NOW_S
+    assert at("2026-11-23T14:00") < gone[-1].end_s < at("2026-11-23T17:00")
+    assert all(step.unit_w == 0.0 for step in gone)
+    assert plans["unit0"].intent(NOW_S) is None
+    back = plans["unit0"].at(gone[-1].end_s)
+    assert back is not None
+    # It comes back with less.
+    assert gone[-1].soc_percent < 60.0
+    assert plans["unit0"].problems == ()
+    # And what the other one does stands on that.
+    dear = [
+        (one, other)
+        for one, other in zip(
+            plans["unit0"].steps, plans["unit1"].steps, strict=True
+        )
+        if not one.home and other.intent.kind is IntentKind.COVER
+    ]
+    assert dear
+    assert all(other.unit_w > 0.0 for _, other in dear)
+
+
+def test_a_trip_that_begins_early_is_not_short() -> None:
+    state, inputs = home(bands())
+    trip = Departure(
+        time_s=at("2026-11-23T10:30"), soc_percent=90.0, back_s=at("2026-11-23T20:00")
+    )
+    inputs = replace(
+        inputs, units={"unit0": UnitInputs(spec=LEAF, departures=(trip,))}
+    )
+    state.units["unit0"].connected = False
+    plan = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)["unit0"]
+    assert plan.problems == ()
+    gone = [step for step in plan.steps if not step.home]
+    assert (gone[0].start_s, gone[-1].end_s) == (NOW_S, trip.back_s)
+
+
+def test_a_car_that_was_never_away_so_long_may_be_back_soon() -> None:
+    state, inputs = home(bands())
+    past = Past()
+    car = state.units["unit0"]
+    car.connected = False
+    past.hear(state, inputs, NOW_S - 3 * DAY_S)
+    plan = Planner().plan(state, inputs, past, OwnPast(), NOW_S)["unit0"]
+    gone = [step for step in plan.steps if not step.home]
+    assert gone[-1].end_s == NOW_S + 3600.0
+
+
 def test_each_car_of_a_unit_has_trips_of_its_own() -> None:
     """One drives to work every day; the other stands beside the house meanwhile."""
     state, inputs = home(bands())

@@ -108,7 +108,6 @@ class Task:
     end_price: float | None = None
     stored_kwh: float
     running: bool
-    connected: bool = True
     reserve_percent: float
     max_soc_percent: float
     charge_w: float

@@ -10,7 +10,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any, Protocol
 
-from .battery import UnitKind
+from .battery import UnitKind, UnitSpec
 from .control import target_export_w, target_import_w
 from .forecast import SLOT_S, DrawHistory, Level, Moment
 from .horizon import HOURS, STEP_S, Timeline, lay_out
@@ -282,7 +282,7 @@ def absences_of(
     tariff: Tariff,
     now_s: float,
 ) -> tuple[Absence, ...]:
-    """Return the announced trips, with what such trips took before."""
+    """Return the announced trips, and one that goes on, with what such trips took."""
     spec = known.spec
     presence = past.presence.get(unit.book(key)) or PresenceHistory()
     result = []
@@ -305,7 +305,33 @@ def absences_of(
                 chances=chances,
             )
         )
+    if unit.connected is False:
+        return _on_the_road(result, presence, spec, tariff, now_s)
     return tuple(result)
+
+
+def _on_the_road(
+    told: Sequence[Absence],
+    presence: PresenceHistory,
+    spec: UnitSpec,
+    tariff: Tariff,
+    now_s: float,
+) -> tuple[Absence, ...]:
+    """Return the trips of a unit that is away now, also where nobody said so."""
+    if any(trip.departure_s <= now_s < trip.back_s for trip in told):
+        return tuple(told)
+    back_s = presence.back_s(tariff, now_s)
+    # A trip that should begin meanwhile has begun early, and asks for nothing now.
+    early = [trip for trip in told if now_s < trip.departure_s < back_s]
+    kwh, shares = presence.energies(tariff, now_s, spec.capacity_kwh)
+    now = Absence(
+        departure_s=now_s,
+        back_s=max([back_s, *(trip.back_s for trip in early)]),
+        soc_percent=0.0,
+        energies_kwh=tuple(kwh.tolist()),
+        chances=tuple(shares.tolist()),
+    )
+    return (now, *(trip for trip in told if trip not in early))
 
 
 def _task(
@@ -329,7 +355,6 @@ def _task(
         far=far,
         stored_kwh=unit.stored_kwh or 0.0,
         running=bool(unit.command_w),
-        connected=unit.connected is not False,
         reserve_percent=settings.reserve_percent,
         max_soc_percent=settings.max_soc_percent,
         charge_w=charge_ceiling_w(known, settings),

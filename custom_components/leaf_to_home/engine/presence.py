@@ -39,6 +39,8 @@ NO_OTHER_TRIP_S = 4.0 * 3600.0
 PRIOR_ENERGIES_PERCENT = (8.0, 15.0, 25.0)
 # A departure this close to an announced one is that one.
 ANNOUNCED_WITHIN_S = 5400.0
+# A unit that is away for longer than ever before may be back at any time.
+OVERDUE_S = 3600.0
 # So many samples stand for a distribution of trips.
 SAMPLES = 4
 _QUARTERS = 96
@@ -172,6 +174,22 @@ class PresenceHistory:
         weekend = is_weekend(date.fromisoformat(iso).toordinal())
         kwh, _, weights = self._samples(weekend, capacity_kwh)
         return _spread(kwh, weights)
+
+    def back_s(self, tariff: Tariff, now_s: float) -> float:
+        """Return when a unit that is away is expected back, as nobody said when.
+
+        Trips that were over by now say nothing of this one.
+        """
+        left_s = now_s if self._left is None else min(self._left[0], now_s)
+        iso, _ = tariff.day_minute(left_s)
+        _, lasted, weights = self._samples(
+            is_weekend(date.fromisoformat(iso).toordinal()), 0.0
+        )
+        longer = lasted > now_s - left_s
+        if not longer.any():
+            return now_s + OVERDUE_S
+        expected_s = np.average(lasted[longer], weights=weights[longer])
+        return float(left_s + expected_s)
 
     def _samples(
         self, weekend: bool, capacity_kwh: float
