@@ -164,6 +164,24 @@ def test_an_impossible_departure_is_flagged_and_planned_for() -> None:
     assert plan.steps[0].intent.kind is IntentKind.CHARGE
 
 
+@pytest.mark.parametrize("seconds", [-59.0, -45.0, -31.0, 0.0, 20.0, 31.0, 59.0])
+@pytest.mark.parametrize("hour", [5.0, 8.0])
+def test_a_departure_beside_a_step_is_met_before_it(
+    hour: float, seconds: float
+) -> None:
+    """No step begins there that would be shorter than a minute; 8 h is the near end."""
+    near = stretch([DEAR] * 8, [500.0] * 8)
+    trip = Absence(
+        departure_s=hour * HOUR_S + seconds, back_s=30 * HOUR_S, soc_percent=80.0
+    )
+    task = task_of(near, stored_kwh=14.0, absences=(trip,))
+    far = replace(task.far, import_price=np.full_like(task.far.import_price, DEAR))
+    plan = make_plan(replace(task, far=far), 0.0)
+    before = [step for step in plan.steps if step.end_s <= hour * HOUR_S]
+    assert before[-1].soc_percent >= 79.0
+    assert not next(s for s in plan.steps if s.start_s == (hour + 1) * HOUR_S).home
+
+
 def test_below_the_reserve_to_the_end_is_flagged() -> None:
     near = stretch([DEAR] * 4, [500.0] * 4)
     away = Absence(departure_s=0.0, back_s=40 * HOUR_S, soc_percent=0.0)

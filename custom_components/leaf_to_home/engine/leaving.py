@@ -8,6 +8,9 @@ from .plan import Absence, Floats, Hazard, Stretch, Task
 # kWh of cheap price.
 UNASKED_SHORT_KWH = 10.0
 UNASKED_PENALTY = 4.0
+# No step is shorter: whoever leaves or returns this close to a step's begin does so
+# there, and what a departure asks for is there before.
+BESIDE_S = 60.0
 
 
 class Leaving:
@@ -123,12 +126,14 @@ class Calendar:
         capacity = task.spec.capacity_kwh
         for absence in task.absences:
             # A step that is mostly at home counts as at home.
-            self.away |= (starts >= absence.departure_s - 30.0) & (
-                ends <= absence.back_s + 30.0
+            self.away |= (starts > absence.departure_s - BESIDE_S) & (
+                ends < absence.back_s + BESIDE_S
             )
-            if absence.departure_s < starts[0] - 30.0:
+            if absence.departure_s <= starts[0] - BESIDE_S:
                 continue
-            index = int(np.searchsorted(starts, absence.departure_s - 30.0))
+            index = int(
+                np.searchsorted(starts, absence.departure_s - BESIDE_S, side="right")
+            )
             asked_kwh = capacity * absence.soc_percent / 100.0
             self.ceiling_kwh[:index] = np.maximum(self.ceiling_kwh[:index], asked_kwh)
             if index < len(starts):
