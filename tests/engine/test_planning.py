@@ -1,6 +1,7 @@
 """From state and inputs to plans: timelines, several units, replays that plan."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -197,13 +198,50 @@ def test_a_car_that_is_away_carries_no_house() -> None:
     # And what the other one does stands on that.
     dear = [
         (one, other)
-        for one, other in zip(
-            plans["unit0"].steps, plans["unit1"].steps, strict=True
-        )
+        for one, other in zip(plans["unit0"].steps, plans["unit1"].steps, strict=True)
         if not one.home and other.intent.kind is IntentKind.COVER
     ]
     assert dear
     assert all(other.unit_w > 0.0 for _, other in dear)
+
+
+def test_export_is_not_planned_where_the_sun_forbids_it() -> None:
+    tariff = parse_tariff(
+        {
+            "currency": "EUR",
+            "timezone": "Europe/Madrid",
+            "import": 0.10,
+            "export": {
+                "bands": [
+                    {"price": 0.40, "from": "17:00", "to": "23:00"},
+                    {"price": 0.05},
+                ]
+            },
+        }
+    )
+    state, inputs = home(
+        tariff, battery_export_limit_w=3000.0, export_only_without_solar=True
+    )
+
+    def exports(past: Past) -> set[int]:
+        plan = Planner().plan(state, inputs, past, OwnPast(), NOW_S)["unit0"]
+        return {
+            int((step.start_s - at("2026-11-23T00:00")) // 3600.0) % 24
+            for step in plan.steps
+            if step.intent.kind is IntentKind.EXPORT
+        }
+
+    past = Past()
+    # Nobody knows yet when the sun shines.
+    assert exports(past) == set()
+    for slot in range(96):
+        past.draw.add(
+            date(2026, 11, 22).toordinal(),
+            slot,
+            400.0,
+            50.0 if 32 <= slot < 76 else 0.0,
+        )
+    assert exports(past) == {19, 20, 21, 22}
 
 
 def test_a_trip_that_begins_early_is_not_short() -> None:
@@ -211,9 +249,7 @@ def test_a_trip_that_begins_early_is_not_short() -> None:
     trip = Departure(
         time_s=at("2026-11-23T10:30"), soc_percent=90.0, back_s=at("2026-11-23T20:00")
     )
-    inputs = replace(
-        inputs, units={"unit0": UnitInputs(spec=LEAF, departures=(trip,))}
-    )
+    inputs = replace(inputs, units={"unit0": UnitInputs(spec=LEAF, departures=(trip,))})
     state.units["unit0"].connected = False
     plan = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)["unit0"]
     assert plan.problems == ()

@@ -172,6 +172,19 @@ class DrawHistory:
         )
         return _bin_means(values, weight), np.array(BINS)
 
+    def sunny(self, moments: Sequence[Moment]) -> NDArray[np.bool_]:
+        """Return in which moments the sun ever shone; in all while nothing is known."""
+        days = list(self._past["solar"].values())
+        if not days:
+            return np.ones(len(moments), dtype=bool)
+        shone = (np.nan_to_num(np.stack(days)) > 0.0).any(axis=0)
+        return np.array(
+            [
+                shone[[(m.slot + k) % SLOTS for k in range(m.slots)]].any()
+                for m in moments
+            ]
+        )
+
     def above_kwh(self, moments: Sequence[Moment], limit_w: float) -> Floats:
         """Return the most that the house ever drew above a limit from such a time on.
 

@@ -135,7 +135,7 @@ class _Builder:
                 Option(IntentKind.COVER, task.discharge_w, absorb=True),
                 [(follow, everywhere)],
             )
-        self._more_covers(above, hold)
+        self._more_covers(above, follow, hold)
         # Of two that cost the same the one that follows the house comes first.
         for share in CHARGE_SHARES[:: 2 if self.coarse else 1]:
             power_w = task.charge_w * share
@@ -144,7 +144,7 @@ class _Builder:
                 self._offer(Option(IntentKind.CHARGE, power_w), [(part, everywhere)])
         return self._joined(follow, hold)
 
-    def _more_covers(self, above: Mask, hold: slice) -> None:
+    def _more_covers(self, above: Mask, follow: slice, hold: slice) -> None:
         """Offer covering at less than full power, and exporting, where they differ."""
         task, draw = self.task, self.draw
         if not self.coarse:
@@ -159,9 +159,13 @@ class _Builder:
         if task.export_w > 0.0 and task.discharge_w >= self.least_w:
             unit = np.minimum(np.maximum(draw, 0.0) + task.export_w, task.discharge_w)
             part = self._column(self._running(unit), whole=True)
+            may = np.ones(draw.shape, dtype=bool)
+            if self.stretch.sunny is not None:
+                may &= ~self.stretch.sunny[:, None]
+            # Where it may not, it is covering, which comes first.
             self._offer(
                 Option(IntentKind.EXPORT, task.discharge_w),
-                [(part, np.ones(draw.shape, dtype=bool))],
+                [(part, may), (follow, above & ~may), (hold, ~above & ~may)],
             )
 
     def _covered(self, power_w: float) -> Floats:

@@ -78,6 +78,7 @@ class Stretch:
     quantiles (T x Q): what the house takes from the grid without its units, negative
     for surplus; `weights` (Q) sum to 1. `keep_kwh` (T) is what everyday use leaves
     above the reserve, so that a soft limit can be kept when the house draws more.
+    `sunny` (T) are steps in which the sun keeps batteries from exporting.
     At the steps in `turns` each future leads to the others with the probabilities of
     the matrix (K x K).
     """
@@ -88,6 +89,7 @@ class Stretch:
     draw_w: Floats
     weights: Floats
     keep_kwh: Floats | None = None
+    sunny: NDArray[np.bool_] | None = None
     turns: tuple[tuple[int, Floats], ...] = ()
 
 

@@ -172,6 +172,11 @@ class Planner:
                 replace(part, keep_kwh=_kept_kwh(past, tariff, part, limit_w))
                 for part in (near, far)
             )
+        if inputs.site.export_only_without_solar:
+            near, far = (
+                replace(part, sunny=past.draw.sunny(_moments(tariff, part.starts_s)))
+                for part in (near, far)
+            )
         tasks = {}
         for key, known in inputs.units.items():
             unit = state.units[key]
