@@ -209,14 +209,28 @@ def test_the_highest_draw_of_each_hour_of_a_day_is_remembered() -> None:
     assert worst_draw_w(state, START_S) is None
     hour = int(START_S // 3600)
     for minute, draw_w in ((0, 500.0), (10, 3000.0), (20, 700.0), (60, -200.0)):
-        remember_draw(state, draw_w, START_S + minute * 60.0)
+        remember_draw(state, inputs(), draw_w, 0.0, START_S + minute * 60.0)
     assert state.load_peaks_w == [(hour, 3000.0), (hour + 1, -200.0)]
     later_s = START_S + 22 * 3600.0
     assert worst_draw_w(state, later_s) is None, "less than a day proves nothing"
     assert worst_draw_w(state, later_s + 3600.0) == 3000.0
     for hours in (24, 47):
-        remember_draw(state, 100.0, START_S + hours * 3600.0)
+        remember_draw(state, inputs(), 100.0, 0.0, START_S + hours * 3600.0)
     assert worst_draw_w(state, START_S + 47 * 3600.0) == 100.0
+
+
+def test_the_fullest_phase_of_each_hour_is_remembered() -> None:
+    """All that the units give is taken to be on it, as where room is looked for."""
+    state = HomeState()
+    hour = int(START_S // 3600)
+    given = inputs(phases=(phase(900.0), phase(2500.0), phase(-100.0)))
+    remember_draw(state, given, 1300.0, -2000.0, START_S)
+    assert state.phase_peaks_w == [(hour, 500.0)]
+    remember_draw(state, given, 3300.0, 0.0, START_S + 9.0)
+    assert state.phase_peaks_w == [(hour, 2500.0)]
+    late = inputs(phases=(phase(900.0), phase(9500.0, age_s=60.0)))
+    remember_draw(state, late, 9000.0, 0.0, START_S)
+    assert state.phase_peaks_w == [(hour, 2500.0)]
 
 
 def phase(value: float, age_s: float = 0.0) -> Sample:

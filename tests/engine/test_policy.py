@@ -342,6 +342,30 @@ def test_the_latest_start_leaves_room_for_the_house_below_the_main_limit() -> No
     assert presses(latest_s - 1.0)
 
 
+@pytest.mark.parametrize("measured", [True, False])
+def test_the_latest_start_leaves_room_on_the_fullest_phase(*, measured: bool) -> None:
+    """Where phases are not measured yet, everything may be on one."""
+    state = home()
+    hour = int(START_S // HOUR_S)
+    state.load_peaks_w = [
+        (hour - 24 + i, 4000.0 if measured else 2500.0) for i in range(25)
+    ]
+    if measured:
+        state.phase_peaks_w = [(hour - 24 + i, 2500.0) for i in range(25)]
+    site = site_with(Tariff.flat(0.3), main_limit_w=13_500.0, phase_limit_w=4500.0)
+    asked = leaving(16.0 * HOUR_S, 95.0)
+
+    def presses(left_s: float) -> bool:
+        now_s = START_S + 16.0 * HOUR_S - left_s
+        one = car()
+        return chosen(one, state=state, site=site, now_s=now_s, **asked).for_departure
+
+    latest_s = need_s(95.0) * LEAF.stored_w(-4800.0) / LEAF.stored_w(-1955.0)
+    latest_s += BEFORE_S
+    assert not presses(latest_s + 60.0)
+    assert presses(latest_s - 1.0)
+
+
 def test_hours_that_are_not_known_are_taken_for_the_worst() -> None:
     state = home()
     state.load_peaks_w = [(int(START_S // HOUR_S), 8600.0)]

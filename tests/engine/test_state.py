@@ -61,6 +61,7 @@ def test_a_state_comes_back_from_json_as_it_was(state: HomeState) -> None:
 def test_a_copy_changes_on_its_own() -> None:
     state = home(
         load_peaks_w=[(1, 2.0)],
+        phase_peaks_w=[(1, 1.0)],
         window=WindowState(peaks_w={"2026-11": [1.0]}),
         ledger=LedgerState(smart_kwh={"leaf": 1.0}),
     )
@@ -72,6 +73,7 @@ def test_a_copy_changes_on_its_own() -> None:
     copy.units["leaf"].command_w = 3.0
     copy.units["new"] = unit()
     copy.load_peaks_w.append((2, 3.0))
+    copy.phase_peaks_w.append((2, 3.0))
     copy.window.peaks_w["2026-11"].append(0.5)
     copy.window.energy_kwh = 1.0
     for name in ("on_arrival_kwh", "smart_kwh", "left_kwh", "smart_until_s"):

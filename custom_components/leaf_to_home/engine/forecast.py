@@ -177,13 +177,12 @@ class DrawHistory:
         days = list(self._past["solar"].values())
         if not days:
             return np.ones(len(moments), dtype=bool)
-        shone = (np.nan_to_num(np.stack(days)) > 0.0).any(axis=0)
-        return np.array(
-            [
-                shone[[(m.slot + k) % SLOTS for k in range(m.slots)]].any()
-                for m in moments
-            ]
+        most_w = np.nan_to_num(np.stack(days)).max(axis=0)
+        inside = (
+            [(moment.slot + k) % SLOTS for k in range(moment.slots)]
+            for moment in moments
         )
+        return np.array([bool((most_w[slots] > 0.0).any()) for slots in inside])
 
     def above_kwh(self, moments: Sequence[Moment], limit_w: float) -> Floats:
         """Return the most that the house ever drew above a limit from such a time on.

@@ -129,10 +129,21 @@ def window_figures(
     return average_w, None if left_w is None else max(0.0, left_w)
 
 
-def remember_draw(state: HomeState, draw_w: float, now_s: float) -> None:
-    """Keep the highest draw of the house without its units for each recent hour."""
+def remember_draw(
+    state: HomeState, inputs: Inputs, draw_w: float, units_w: float, now_s: float
+) -> None:
+    """Keep the highest draw of the house without its units for each recent hour.
+
+    The same of the fullest phase, on which all that the units give is taken to be.
+    """
+    _remember(state.load_peaks_w, draw_w, now_s)
+    fullest_w = _fullest_phase_w(inputs.phases, now_s)
+    if fullest_w is not None:
+        _remember(state.phase_peaks_w, fullest_w + units_w, now_s)
+
+
+def _remember(peaks: list[tuple[int, float]], draw_w: float, now_s: float) -> None:
     hour = int(now_s // 3600)
-    peaks = state.load_peaks_w
     if peaks and peaks[-1][0] == hour:
         if draw_w > peaks[-1][1]:
             peaks[-1] = (hour, draw_w)
@@ -155,6 +166,40 @@ def main_limit_w(site: Site) -> float | None:
     if site.main_limit_w is None:
         return None
     return site.main_limit_w * (1.0 - MARGIN)
+
+
+class Rooms:
+    """What units may charge beside the house in each hour of the day, hard limits only.
+
+    The house is expected to draw what it drew at most in that hour of the day before,
+    and in an hour that is not known what it drew in the worst one.
+    """
+
+    def __init__(self, state: HomeState, site: Site) -> None:
+        self._limits: list[tuple[float, dict[int, float], float]] = []
+        main_w = main_limit_w(site)
+        if main_w is not None:
+            self._add(main_w, state.load_peaks_w)
+        if site.phase_limit_w is not None:
+            # Until phases are measured everything may be on one of them.
+            peaks = state.phase_peaks_w or state.load_peaks_w
+            self._add(site.phase_limit_w * (1.0 - MARGIN), peaks)
+
+    def _add(self, limit_w: float, peaks: list[tuple[int, float]]) -> None:
+        worst_w = max((peak_w for _, peak_w in peaks), default=0.0)
+        by_hour = {hour % 24: peak_w for hour, peak_w in peaks}
+        self._limits.append((limit_w, by_hour, worst_w))
+
+    def __bool__(self) -> bool:
+        """Return whether there is any limit."""
+        return bool(self._limits)
+
+    def within(self, power_w: float, at_s: float) -> float:
+        """Return as much of a charging power as there is room for."""
+        hour = int(at_s // 3600.0) % 24
+        for limit_w, by_hour, worst_w in self._limits:
+            power_w = min(power_w, limit_w - by_hour.get(hour, worst_w))
+        return power_w
 
 
 def main_room_w(

@@ -129,7 +129,7 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
     draw_w: float | None = None
     if grid is not None and still:
         draw_w = grid.value + units_w
-        remember_draw(state, draw_w, now_s)
+        remember_draw(state, inputs, draw_w, units_w, now_s)
         if (
             complete
             and (solar is not None or not inputs.has_solar)

@@ -5,7 +5,7 @@ from math import ceil, inf
 
 from .battery import UnitSpec
 from .control import START_GAP_S
-from .limits import main_limit_w
+from .limits import Rooms
 from .model import (
     Departure,
     HomeMode,
@@ -315,11 +315,7 @@ def _pressing(
 
 
 class _Charging:
-    """What a unit can charge up to its departure beside the house, as far as is known.
-
-    Within the main limit the house is expected to draw in each hour what it drew at
-    most in the same hour of the day before.
-    """
+    """What a unit can charge up to its departure beside the house."""
 
     def __init__(
         self,
@@ -330,13 +326,7 @@ class _Charging:
     ) -> None:
         self._spec = spec
         self._end_s = end_s
-        self._limit_w = main_limit_w(inputs.site)
-        self._worst_w = max((peak_w for _, peak_w in state.load_peaks_w), default=0.0)
-        self._peaks_w = (
-            {}
-            if self._limit_w is None
-            else {hour % 24: peak_w for hour, peak_w in state.load_peaks_w}
-        )
+        self._rooms = Rooms(state, inputs.site)
 
     def possible_kwh(self, from_s: float, power_w: float, enough_kwh: float) -> float:
         """Return what charging from then on can store; `enough_kwh` is enough."""
@@ -344,17 +334,14 @@ class _Charging:
         end_s = self._end_s
         while end_s > from_s and kwh < enough_kwh:
             begin_s = from_s
-            if self._limit_w is not None:
+            if self._rooms:
                 begin_s = max(begin_s, (ceil(end_s / 3600.0) - 1) * 3600.0)
             kwh += self._fill_w(begin_s, power_w) * (end_s - begin_s) / 3.6e6
             end_s = begin_s
         return kwh
 
     def _fill_w(self, at_s: float, power_w: float) -> float:
-        if self._limit_w is not None:
-            hour = int(at_s // 3600.0) % 24
-            room_w = self._limit_w - self._peaks_w.get(hour, self._worst_w)
-            power_w = min(power_w, room_w)
+        power_w = self._rooms.within(power_w, at_s)
         if power_w <= self._spec.min_power_w:
             return 0.0
         return self._spec.stored_w(-power_w)

@@ -256,7 +256,8 @@ class HomeState:
     `lost_s` is when the grid meter was lost (None while it speaks), `grid_seen_s` when
     it last spoke, `grid_back_s` when it came back. `load_peaks_w` holds the highest
     draw of the house seen in each of the last hours (hour number, W), which bounds
-    charging while the meter is silent. `heard_w` is what the meter said last, at
+    charging while the meter is silent; `phase_peaks_w` the same of the fullest phase.
+    `heard_w` is what the meter said last, at
     `heard_s`, when the units gave `heard_units_w`; its value changed at `changed_s`,
     and since `same_since_s` it says the same although they have moved. Since
     `flow_since_s` it has seen power flow, since `blind_since_s` nothing is known of it.
@@ -284,6 +285,7 @@ class HomeState:
     blind_since_s: float | None = None
     flow_since_s: float | None = None
     load_peaks_w: list[tuple[int, float]] = field(default_factory=list)
+    phase_peaks_w: list[tuple[int, float]] = field(default_factory=list)
     surplus_kwh: float = 0.0
     import_kwh: float = 0.0
     export_kwh: float = 0.0
@@ -296,6 +298,7 @@ class HomeState:
         new = type(self)(**_values(self))
         new.units = {key: unit.copy() for key, unit in self.units.items()}
         new.load_peaks_w = list(self.load_peaks_w)
+        new.phase_peaks_w = list(self.phase_peaks_w)
         new.window = self.window.copy()
         new.ledger = self.ledger.copy()
         return new
