@@ -212,6 +212,21 @@ async def test_the_websocket_sends_each_new_plan(
     assert (await client.receive_json())["type"] == "pong"
 
 
+async def test_the_websocket_tells_of_another_mode(
+    hass: HomeAssistant, home: Home, hass_ws_client: WebSocketGenerator
+) -> None:
+    """The plan is the same: what has changed is whether anybody is led by it."""
+    client = await hass_ws_client(hass)
+    await client.send_json({"id": 5, **SUBSCRIBE})
+    assert (await client.receive_json())["success"]
+    before = (await client.receive_json())["event"]["mode"]
+    other = HomeMode.AUTOMATIC if before == HomeMode.OBSERVE else HomeMode.OBSERVE
+    home.async_change_home(mode=other)
+    await settle(hass, home)
+    await client.send_json({"id": 6, "type": "ping"})
+    assert (await client.receive_json())["event"]["mode"] == other
+
+
 async def test_a_subscription_outlives_a_reload(
     hass: HomeAssistant,
     home: Home,

@@ -36,6 +36,7 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.engine.planning import Planner
 from custom_components.leaf_to_home.engine.step import step
 from custom_components.leaf_to_home.home import Home
+from custom_components.leaf_to_home.plan_store import PlanStore
 from custom_components.leaf_to_home.workshop import Made, Order, Workshop
 from tests import recording
 from tests.conftest import UNIT_ID, Advance, make_entry, unit_data
@@ -46,6 +47,17 @@ from tests.platforms import HOME_ID, recorded_home, unit
 pytestmark = pytest.mark.usefixtures("recording_driver")
 
 SECOND = f"{UNIT_ID[:-1]}2"
+
+
+# Stored plans that fit no unit that they were made for.
+NOTHING = {
+    "made_s": 0.0,
+    "steps": [],
+    "expected_cost": 0.0,
+    "stored_value": 0.0,
+    "problems": [],
+}
+FOR_NOBODY = {"contract": "", "import_limit_w": None, "units": {}, "prices": []}
 
 
 def now_s() -> float:
@@ -655,6 +667,7 @@ async def test_a_plan_of_another_contract_is_not_followed_after_a_restart(
     await run(hass, advance, 2)
     home: Home = entry.runtime_data.home
     assert not followed(steps)
+    assert not home.plans.followed(now_s())
     jobs.release()
     await settle(hass, home)
     await live(hass, home, advance, 2)
@@ -732,6 +745,15 @@ async def test_what_cannot_be_read_is_made_anew(
     home = await planned(hass, monkeypatch, freezer, advance)
     assert UNIT_ID in home.plans.plans
     assert followed(steps)
+
+
+async def test_a_stored_plan_that_was_made_for_nobody_is_none(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    """Each step asks what the plan of a unit was made for, and must find it."""
+    data = {"plans": {UNIT_ID: NOTHING}, "made_for": FOR_NOBODY}
+    store(hass_storage, "plan", HOME_ID, data)
+    assert (await PlanStore(hass, HOME_ID).async_load()).following is None
 
 
 async def test_what_a_newer_version_wrote_is_put_aside(

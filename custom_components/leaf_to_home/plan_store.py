@@ -81,9 +81,11 @@ def _following(stored: Mapping[str, Any]) -> Following | None:
     plans = stored.get("plans")
     if not plans or not isinstance(plans, dict):
         return None
+    made_for = from_dict(Basis, stored.get("made_for"), "made_for")
+    if plans.keys() - made_for.units.keys():
+        raise ValueError("a plan that was made for no unit")
     return Following(
-        {key: Plan.from_dict(plan) for key, plan in plans.items()},
-        from_dict(Basis, stored.get("made_for"), "made_for"),
+        {key: Plan.from_dict(plan) for key, plan in plans.items()}, made_for
     )
 
 

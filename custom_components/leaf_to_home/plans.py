@@ -65,6 +65,7 @@ class HomePlans:
         self._contract: str | None = None
         self._tried_for: Basis | None = None
         self._wanted = False
+        self._led_by: object = None
         self._quarter: int | None = None
         self._begun_s: deque[float] = deque(maxlen=BURST)
         self._running_s: float | None = None
@@ -151,7 +152,10 @@ class HomePlans:
     ) -> Inputs:
         """Return the inputs with what the plans want now, where they hold."""
         following, contract = self._following, self._fixed(inputs)
-        if following is None or following.made_for.contract != contract:
+        if following is None:
+            return inputs
+        if following.made_for.contract != contract:
+            following.current = False
             return inputs
         return following.wanted(state, inputs, now_s)
 
@@ -176,6 +180,10 @@ class HomePlans:
             changed = change(self._tried_for, basis, now_s) is not Change.NONE
             self._wanted |= jumped or changed
         self._drop_what_is_over(basis, now_s)
+        who = state.settings.mode, self.followed(now_s)
+        if who != self._led_by:
+            self._led_by = who
+            self._published.async_publish()
         if self._running_s is not None:
             if basis.units:
                 self._check_late(self._running_s, now_s)
