@@ -238,6 +238,23 @@ def test_who_announces_trips_is_not_expected_to_leave_unasked() -> None:
     assert hazard_of(presence, 7, (trip,)).leaving[32] == 0.0
 
 
+def test_an_announcement_that_nobody_took_up_is_left_behind() -> None:
+    """A calendar tells of a trip a day, for years, to a car that stays."""
+    told, untold = PresenceHistory(), PresenceHistory()
+    trip = Departure(time_s=MONDAY_S + 8 * 3600.0, soc_percent=60.0)
+    for hour in (0.0, 7.0, 10.0):
+        for presence, trips in ((told, [trip] if hour < 8.0 else []), (untold, [])):
+            presence.hear(
+                FLAT,
+                MONDAY_S + hour * 3600.0,
+                connected=True,
+                stored_kwh=20.0,
+                announced=trips,
+            )
+        same = hazard_of(told, 7).unasked == pytest.approx(hazard_of(untold, 7).unasked)
+        assert same == (hour > 8.0)
+
+
 def test_presence_survives_storing() -> None:
     presence = PresenceHistory()
     for day in range(PRESENCE_DAYS + 3):

@@ -112,6 +112,11 @@ class PresenceHistory:
 
         `announced` are the departures that are announced now.
         """
+        if self._left is None:
+            # Whoever did not leave then has left the announcement behind.
+            for at_s in [at for at in self._notice if at < now_s - ANNOUNCED_WITHIN_S]:
+                self._habits = {}
+                del self._notice[at_s]
         for departure in announced:
             if departure.time_s not in self._notice:
                 self._habits = {}
