@@ -234,6 +234,17 @@ def test_unannounced_trips_keep_the_battery_ready() -> None:
     assert careful.stored_value > 0.0
 
 
+@pytest.mark.parametrize(("delay_s", "runs"), [(30.0, True), (300.0, False)])
+def test_a_start_that_takes_long_is_not_made_for_little(
+    delay_s: float, *, runs: bool
+) -> None:
+    prices = [0.15 if quarter % 4 == 3 else CHEAP for quarter in range(16)]
+    near = stretch(prices, [1200.0] * 16, step_s=900.0)
+    spec = replace(LINEAR, start_delay_s=delay_s)
+    plan = make_plan(task_of(near, spec, 30.0, end_price=0.09), 0.0)
+    assert (IntentKind.COVER in kinds(plan, 16)) is runs
+
+
 def test_a_soft_limit_is_planned_under() -> None:
     near = stretch([CHEAP] * 6 + [DEAR] * 6, [2000.0] * 12)
     plan = make_plan(task_of(near, soft_limit_w=4000.0), 0.0)

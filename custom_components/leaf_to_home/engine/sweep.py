@@ -17,8 +17,8 @@ from .plan import Absence, Floats, Hazard, Stretch, Task
 POINTS = 97
 # What a kWh that a departure lacks costs, in kWh of cheap price.
 SHORT_PENALTY = 30.0
-# What a start costs besides its delay, relay and contactor wear: so long at the highest
-# power, at the cheap price.
+# What a start costs in wear of relay and contactor: so long at the highest power, at
+# the cheap price; or as long as the unit takes to start, where that is longer.
 START_S = 30.0
 # What a kWh costs an hour that is missing of what is kept for a soft limit, as a share
 # of the cheap price; and how much of the room is kept at most.
@@ -97,9 +97,10 @@ class Sweep:
         self.jump = change / grid.step_kwh
         # What follows a column that runs is the value of running.
         self.after_run = np.where(self.columns.runs, POINTS, 0)
+        start_s = max(START_S, task.spec.start_delay_s)
         self.start_cost = (
             np.einsum("tc,tca->ta", self.columns.runs.astype(float), self.columns.mix)
-            * (task.spec.max_discharge_w * START_S / 3.6e6)
+            * (task.spec.max_discharge_w * start_s / 3.6e6)
             * grid.cheap
         )
         self._keep(stretch.keep_kwh)
