@@ -41,6 +41,7 @@ from custom_components.leaf_to_home.engine.tariff import (
     parse_tariff,
 )
 from custom_components.leaf_to_home.engine.trips import Trip
+from tests.engine.parts import reading
 from tests.engine.replays import LEAF, at, contract, flat_house
 
 NOW_S = at("2026-11-23T10:07")
@@ -242,6 +243,33 @@ def test_export_is_not_planned_where_the_sun_forbids_it() -> None:
             50.0 if 32 <= slot < 76 else 0.0,
         )
     assert exports(past) == {19, 20, 21, 22}
+
+
+@pytest.mark.parametrize(
+    ("soc_percent", "able", "kind"),
+    [
+        (95.0, {"max_charge_w": 0.0}, IntentKind.CHARGE),
+        (30.0, {"max_discharge_w": 0.0}, IntentKind.COVER),
+    ],
+)
+def test_what_a_full_or_an_empty_battery_cannot_do_now_it_can_later(
+    soc_percent: float, able: dict[str, float], kind: IntentKind
+) -> None:
+    """Some stations say of a full car that it cannot be charged."""
+    state, inputs = home(bands())
+
+    def planned(soc_percent: float) -> set[IntentKind]:
+        state.units["unit0"].stored_kwh = LEAF.capacity_kwh * soc_percent / 100.0
+        said = reading(soc_percent=soc_percent, **able)
+        units = {"unit0": UnitInputs(spec=LEAF, reading=said)}
+        plan = Planner().plan(
+            state, replace(inputs, units=units), Past(), OwnPast(), NOW_S
+        )["unit0"]
+        return {step.intent.kind for step in plan.steps}
+
+    assert kind in planned(soc_percent)
+    # Of one between the two it is what it can.
+    assert kind not in planned(50.0)
 
 
 def test_a_trip_that_begins_early_is_not_short() -> None:

@@ -236,6 +236,16 @@ def leaving(left_s: float, percent: float = 80.0) -> dict[str, Any]:
     return {"departures": (Departure(time_s=START_S + left_s, soc_percent=percent),)}
 
 
+def test_the_rule_uses_a_full_car_that_takes_no_more_now() -> None:
+    """Some stations say of a full car that it cannot be charged."""
+    one = car()
+    one.stored_kwh = 0.95 * 36.0
+    said = reading(soc_percent=95.0, max_charge_w=0.0)
+    choice = chosen(one, reading=said)
+    assert choice.intent.kind is IntentKind.COVER
+    assert choice.intent.reason.code is ReasonCode.DEAR_PRICE
+
+
 def test_the_latest_start_assumes_less_power_and_one_step_more() -> None:
     latest_s = need_s(80.0) + BEFORE_S
     assert not chosen(**leaving(latest_s + 1.0)).for_departure

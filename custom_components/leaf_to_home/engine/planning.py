@@ -18,7 +18,7 @@ from .limits import soft_limit_w
 from .model import Inputs, UnitInputs
 from .plan import Absence, Floats, Plan, Stretch, Task
 from .planner import follow
-from .policy import charge_ceiling_w, departures_ahead, discharge_ceiling_w
+from .policy import departures_ahead, usual_charge_w, usual_discharge_w
 from .presence import PresenceHistory
 from .price_futures import PriceMemory
 from .state import HomeState, UnitState
@@ -362,8 +362,8 @@ def _task(
         running=bool(unit.command_w),
         reserve_percent=settings.reserve_percent,
         max_soc_percent=settings.max_soc_percent,
-        charge_w=charge_ceiling_w(known, settings),
-        discharge_w=discharge_ceiling_w(known, settings),
+        charge_w=usual_charge_w(unit, known),
+        discharge_w=usual_discharge_w(unit, known),
         export_w=site.battery_export_limit_w,
         aim_import_w=target_import_w(
             known.spec, site.battery_export_limit_w, means=inputs.means

@@ -27,6 +27,10 @@ from .tariff import Tariff
 MANUAL_S = 12 * 3600.0
 # The latest start of charging assumes this share of the measured power.
 CHARGING_SHARE = 0.8
+# Above this state of charge a battery takes less for its own sake, and this near the
+# reserve some give nothing.
+TAPER_PERCENT = 80.0
+EMPTY_PERCENT = 2.0
 MANUAL_MODES = frozenset({UnitMode.CHARGE, UnitMode.DISCHARGE, UnitMode.HOLD})
 # Where prices decide: by a plan, or by the rule where there is none.
 PLANNING_MODES = frozenset({HomeMode.AUTOMATIC, HomeMode.OBSERVE})
@@ -115,6 +119,27 @@ def discharge_ceiling_w(known: UnitInputs, settings: UnitSettings) -> float:
     )
 
 
+def usual_charge_w(unit: UnitState, known: UnitInputs) -> float:
+    """Return the highest charging power of the hours to come, W.
+
+    A full battery takes little or nothing until it has been used.
+    """
+    if (soc_percent(unit, known.spec) or 0.0) >= TAPER_PERCENT:
+        known = replace(known, reading=None)
+    return charge_ceiling_w(known, unit.settings)
+
+
+def usual_discharge_w(unit: UnitState, known: UnitInputs) -> float:
+    """Return the highest discharging power of the hours to come, W.
+
+    An empty battery gives nothing until it has been filled.
+    """
+    empty_percent = unit.settings.reserve_percent + EMPTY_PERCENT
+    if (soc_percent(unit, known.spec) or 0.0) <= empty_percent:
+        known = replace(known, reading=None)
+    return discharge_ceiling_w(known, unit.settings)
+
+
 def _ceiling(*limits: float | None) -> float:
     return max(0.0, min(limit for limit in limits if limit is not None))
 
@@ -183,8 +208,8 @@ def _freely(
             stored_kwh=unit.stored_kwh or 0.0,
             reserve_percent=settings.reserve_percent,
             max_soc_percent=settings.max_soc_percent,
-            charge_w=charge_w,
-            discharge_w=discharge_w,
+            charge_w=usual_charge_w(unit, known),
+            discharge_w=usual_discharge_w(unit, known),
             draw_w=draw_w,
             surplus_kwh=state.surplus_kwh,
             driven_kwh=unit.driven_kwh,

@@ -34,6 +34,7 @@ from .model import (
 from .outage import METER_LOST_S, may_park, watch
 from .policy import (
     MANUAL_MODES,
+    TAPER_PERCENT,
     Choice,
     charge_ceiling_w,
     choose,
@@ -50,8 +51,6 @@ from .vehicles import attend, seated
 
 # The unit that carries the house keeps doing so until another is this much fuller.
 RUNNING_PERCENT = 5.0
-# Above this state of charge a battery takes less for its own sake.
-TAPER_PERCENT = 80.0
 # What a unit does by itself then has nothing to do with our last command.
 DOES_OTHERWISE = {
     *SILENT_STATUS.values(),
