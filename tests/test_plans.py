@@ -50,14 +50,19 @@ SECOND = f"{UNIT_ID[:-1]}2"
 
 
 # Stored plans that fit no unit that they were made for.
-NOTHING = {
+NOTHING: dict[str, Any] = {
     "made_s": 0.0,
     "steps": [],
     "expected_cost": 0.0,
     "stored_value": 0.0,
     "problems": [],
 }
-FOR_NOBODY = {"contract": "", "import_limit_w": None, "units": {}, "prices": []}
+FOR_NOBODY: dict[str, Any] = {
+    "contract": "",
+    "import_limit_w": None,
+    "units": {},
+    "prices": [],
+}
 
 
 def now_s() -> float:

@@ -331,6 +331,32 @@ def test_two_units_share_the_evening() -> None:
     assert alone["leaf"].steps[6].unit_w > plans["leaf"].steps[6].unit_w - 1e-6
 
 
+def test_one_unit_does_not_fill_another() -> None:
+    """Covering is for the house: the loop gives nothing to a unit that charges."""
+    near = stretch([DEAR] * 6, [0.0] * 6)
+    trip = Absence(departure_s=6 * HOUR_S, back_s=20 * HOUR_S, soc_percent=95.0)
+    tasks = {
+        "big": task_of(near, stored_kwh=12.0, absences=(trip,)),
+        "small": task_of(near, replace(LINEAR, usable_kwh=10.0), stored_kwh=9.0),
+    }
+    plans = plan_together(tasks, 0.0)
+    assert plans["big"].steps[5].soc_percent > 90.0
+    assert all(step.unit_w <= 0.0 for step in plans["small"].steps[:6])
+
+
+def test_two_units_export_no_more_than_may_be() -> None:
+    near = stretch([CHEAP] * 6, [500.0] * 6, export_price=0.35)
+    tasks = {
+        key: task_of(near, stored_kwh=30.0, export_w=3000.0, end_price=0.1)
+        for key in ("one", "other")
+    }
+    plans = plan_together(tasks, 0.0)
+    totals = [
+        sum(plan.steps[index].unit_w for plan in plans.values()) for index in range(6)
+    ]
+    assert max(totals) == pytest.approx(3500.0)
+
+
 def brute_force(near: Stretch, stored_kwh: float, end_price: float) -> float:
     """Return the least cost over a grid of powers, linear losses, one draw."""
     best = np.inf

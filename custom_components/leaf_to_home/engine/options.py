@@ -157,7 +157,10 @@ class _Builder:
                         [(part, above), (hold, ~above)],
                     )
         if task.export_w > 0.0 and task.discharge_w >= self.least_w:
-            unit = np.minimum(np.maximum(draw, 0.0) + task.export_w, task.discharge_w)
+            export_w = np.full(draw.shape, task.export_w)
+            if self.stretch.exported_w is not None:
+                export_w = np.maximum(export_w - self.stretch.exported_w, 0.0)
+            unit = np.minimum(np.maximum(draw, 0.0) + export_w, task.discharge_w)
             part = self._column(self._running(unit), whole=True)
             may = np.ones(draw.shape, dtype=bool)
             if self.stretch.sunny is not None:
@@ -169,8 +172,11 @@ class _Builder:
             )
 
     def _covered(self, power_w: float) -> Floats:
-        aim_w = self.task.aim_import_w
-        return self._running(np.minimum(self.draw - aim_w, power_w))
+        draw_w = self.draw - self.task.aim_import_w
+        if self.stretch.charged_w is not None:
+            # The loop gives nothing to a unit that charges.
+            draw_w = draw_w - self.stretch.charged_w
+        return self._running(np.minimum(draw_w, power_w))
 
     def _absorbed(self) -> Floats:
         surplus = -self.draw - self.task.aim_export_w

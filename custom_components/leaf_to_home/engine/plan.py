@@ -78,7 +78,8 @@ class Stretch:
     quantiles (T x Q): what the house takes from the grid without its units, negative
     for surplus; `weights` (Q) sum to 1. `keep_kwh` (T) is what everyday use leaves
     above the reserve, so that a soft limit can be kept when the house draws more.
-    `sunny` (T) are steps in which the sun keeps batteries from exporting.
+    `sunny` (T) are steps in which the sun keeps batteries from exporting. Of `draw_w`
+    other units charge `charged_w`, and they export `exported_w` (T x Q).
     At the steps in `turns` each future leads to the others with the probabilities of
     the matrix (K x K).
     """
@@ -90,6 +91,8 @@ class Stretch:
     weights: Floats
     keep_kwh: Floats | None = None
     sunny: NDArray[np.bool_] | None = None
+    charged_w: Floats | None = None
+    exported_w: Floats | None = None
     turns: tuple[tuple[int, Floats], ...] = ()
 
 

@@ -10,6 +10,8 @@ from datetime import date
 from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
+
 from .battery import UnitKind, UnitSpec
 from .control import target_export_w, target_import_w
 from .forecast import SLOT_S, DrawHistory, Level, Moment
@@ -245,12 +247,24 @@ def _beside(task: Task, others: Sequence[tuple[Floats, Floats]]) -> Task:
     """Return the task with what the other units give and take in the draw."""
     if not others:
         return task
-    near = task.near.draw_w - sum(power[0] for power in others)
-    far = task.far.draw_w - sum(power[1] for power in others)
     return replace(
         task,
-        near=replace(task.near, draw_w=near),
-        far=replace(task.far, draw_w=far),
+        near=_left(task.near, [near for near, _ in others]),
+        far=_left(task.far, [far for _, far in others]),
+    )
+
+
+def _left(stretch: Stretch, powers_w: Sequence[Floats]) -> Stretch:
+    """Return what units with these powers leave of a stretch."""
+    powers = np.stack(powers_w)
+    given_w: Floats = np.maximum(powers, 0.0).sum(axis=0)
+    charged_w: Floats = np.maximum(-powers, 0.0).sum(axis=0)
+    house_w = np.maximum(stretch.draw_w, 0.0)
+    return replace(
+        stretch,
+        draw_w=stretch.draw_w - given_w + charged_w,
+        charged_w=charged_w,
+        exported_w=np.maximum(given_w - house_w, 0.0),
     )
 
 
