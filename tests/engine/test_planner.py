@@ -130,6 +130,9 @@ def test_exports_only_where_that_is_allowed() -> None:
     assert IntentKind.EXPORT not in kinds(make_plan(task_of(near), 0.0), 8)
     plan = make_plan(task_of(near, export_w=3000.0), 0.0)
     assert IntentKind.EXPORT in kinds(plan, 8)
+    exporting = next(s for s in plan.steps if s.intent.kind is IntentKind.EXPORT)
+    # What it earns is why, and not what buying would cost.
+    assert exporting.intent.reason.values["export_price"] == pytest.approx(0.35)
 
 
 def test_a_low_battery_is_recharged_and_never_drained() -> None:

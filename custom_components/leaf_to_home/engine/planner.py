@@ -239,6 +239,9 @@ class _Walker:
             "value": value,
             "soc_percent": stored_kwh / self.program.task.spec.capacity_kwh * 100.0,
         }
+        if option.kind is IntentKind.EXPORT:
+            earned = path.sweep.stretch.export_price[:, index]
+            values["export_price"] = float(earned.mean())
         return Intent(
             kind=option.kind,
             power_w=option.power_w,
