@@ -345,6 +345,22 @@ def test_a_capacity_tariff_is_planned_under_what_is_paid() -> None:
     assert all(step.grid_w <= 2600.0 for step in charging)
 
 
+def test_a_home_without_a_peak_so_far_sets_none_by_charging() -> None:
+    """Nothing is free in this tariff, and no month before tells of a usual peak."""
+    state, inputs = home(
+        bands(), capacity=CapacityTariff(price_per_kw_month=4.0, free_kw=0.0)
+    )
+    past = Past()
+    for slot in range(96):
+        load_w = 2400.0 if 72 <= slot < 84 else 400.0
+        for day in range(4):
+            past.draw.add(date(2026, 11, 22).toordinal() - day, slot, load_w)
+    draws = OwnPast(history=past.draw)
+    plan = Planner().plan(state, inputs, past, draws, NOW_S)["unit0"]
+    assert any(step.intent.kind is IntentKind.CHARGE for step in plan.steps)
+    assert max(step.grid_w for step in plan.steps) <= 2450.0
+
+
 def house(days: int = 4) -> HouseRun:
     """Return a house with an evening peak and a noon sun, with days before it."""
     hours = np.arange(24 * (days + 7)) % 24

@@ -168,6 +168,9 @@ class Planner:
         near = self._stretch(timeline, draws, tariff, level, near=True)
         far = self._stretch(timeline, draws, tariff, level, near=False)
         limit_w = soft_limit_w(state, inputs.site, now_s)
+        if limit_w is None and inputs.site.capacity is not None:
+            # Of the first month nothing is paid yet: the house will draw that anyway.
+            limit_w = max(0.0, float(near.draw_w.max()))
         # A month's peak costs money, which the program weighs; a limit is to be kept.
         if limit_w is not None and inputs.site.capacity is None:
             near, far = (
@@ -184,7 +187,7 @@ class Planner:
             unit = state.units[key]
             if unit.stored_kwh is None:
                 continue
-            task = _task(state, inputs, unit, known, near, far, trips[key], now_s)
+            task = _task(inputs, unit, known, near, far, trips[key], limit_w)
             if self._hazards and known.spec.kind is UnitKind.VEHICLE:
                 task = _with_hazard(task, unit, past, key, tariff, now_s)
             tasks[key] = replace(task, end_price=self._end_price if ends else None)
@@ -354,17 +357,15 @@ def _on_the_road(
 
 
 def _task(
-    state: HomeState,
     inputs: Inputs,
     unit: UnitState,
     known: UnitInputs,
     near: Stretch,
     far: Stretch,
     absences: tuple[Absence, ...],
-    now_s: float,
+    limit_w: float | None,
 ) -> Task:
     settings, site = unit.settings, inputs.site
-    limit_w = soft_limit_w(state, site, now_s)
     peak_price = None
     if site.capacity is not None:
         peak_price = site.capacity.price_per_kw_month / site.capacity.peaks_averaged
