@@ -360,18 +360,20 @@ class Home:
         another one before the meter speaks.
         """
         reached = True
+        restarts = 0
         state: tuple[bool | None, bool | None] = (None, None)
 
         @callback
         def heard() -> None:
-            nonlocal reached, state
-            was_reached, before = reached, state
+            nonlocal reached, restarts, state
+            was_reached, before, begun = reached, state, restarts
             reached = runtime.coordinator.last_update_success
-            if reached and not was_reached:
-                runtime.worker.async_forget()
             reading = runtime.coordinator.data
             if reading is not None:
                 state = (reading.islanding, reading.connected)
+                restarts = reading.restarts
+            if reached and (not was_reached or restarts != begun):
+                runtime.worker.async_forget()
             if reached is not was_reached or state != before:
                 self._take_meter(runtime)
                 self.async_step()

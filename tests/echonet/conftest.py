@@ -34,6 +34,7 @@ QUICK = Pace(
     slow_s=0.3,
     search_s=0.3,
     seek_s=0.3,
+    anew_s=0.05,
     meter_wait_s=0.1,
     meter_age_s=1.0,
 )

@@ -1,6 +1,7 @@
 """Stations that behave badly, and a network that does."""
 
 import asyncio
+from dataclasses import replace
 import socket
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import pytest
 from custom_components.leaf_to_home.engine.model import OutcomeKind, UnitStatus
 from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.echonet_lite import conduct
+from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
 
 from .conftest import QUICK, MakeNode, MakeUnit
-from .emulator import PORT, loopback
+from .emulator import NODE, PORT, loopback
 from .stations import CHARGER, Car, charger, u32
 from .test_driver import connected, setpoint
 
@@ -130,16 +132,93 @@ async def test_node_restarts(make_node: MakeNode, make_unit: MakeUnit) -> None:
     """Its mode is gone with the power; that is nobody's doing, and read anew."""
     node, unit = await connected(make_node, make_unit, charger(Car()))
     await unit.apply(setpoint(-3000.0))
-    node.things[CHARGER].values[0xDA] = b"\x44"
+    before = await unit.read()
+    assert before.restarts == 0
+    thing = node.things[CHARGER]
+    thing.values[0xDA] = b"\x44"
+    # With other software it can do less.
+    thing.settable -= {0xEB, 0xEC, 0xE0}
     node.boot()
-    await asyncio.sleep(0.05)
-    with pytest.raises(UnitUnreachable, match="restarted"):
-        await unit.read()
-    await unit.connect()
+    await asyncio.sleep(0.1)
     reading = await unit.read()
+    assert reading.restarts == 1
     assert not reading.changed_elsewhere
     assert reading.status is UnitStatus.IDLE
+    assert reading.charged_kwh is not None
+    assert not unit.capabilities.set_power
+    assert (await unit.read()).restarts == 1
+    outcome = await unit.apply(setpoint(-3000.0))
+    assert (outcome.kind, outcome.detail) == (OutcomeKind.LIMITED, "mode_only")
+
+
+async def test_many_restarts_are_one(
+    hub: Hub, make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Who announces itself in its name again and again does not keep us busy."""
+    hub.pace = replace(QUICK, anew_s=3600.0)
+    node, unit = await connected(make_node, make_unit, charger(Car()))
+    asked = len(node.reads(CHARGER))
+    for _ in range(20):
+        node.boot()
+        await asyncio.sleep(0.01)
+        assert (await unit.read()).soc_percent == 55.0
+    assert [epcs for epcs in node.reads(CHARGER)[asked:] if 0x9F in epcs] == []
     assert (await unit.apply(setpoint(-3000.0))).kind is OutcomeKind.APPLIED
+    assert (await unit.read()).restarts == 0
+
+
+async def test_node_is_silent_after_it_started(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    node, unit = await connected(make_node, make_unit, charger(Car()))
+    node.boot()
+    await asyncio.sleep(0.1)
+    node.habits.silent = True
+    with pytest.raises(UnitUnreachable, match="no answer"):
+        await unit.read()
+    node.habits.silent = False
+    await unit.connect()
+    assert (await unit.read()).soc_percent == 55.0
+
+
+async def test_another_station_starts_at_its_address(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """No command meant for ours goes to it, not even the one that is under way."""
+    node, unit = await connected(make_node, make_unit, charger(Car()))
+    await node.stop()
+    other = await make_node(charger(Car()), address=node.address, serial=9)
+    other.boot()
+    await asyncio.sleep(0.1)
+    with pytest.raises(UnitUnreachable, match="another"):
+        await unit.apply(setpoint(-3000.0))
+    with pytest.raises(UnitUnreachable, match="another"):
+        await unit.read()
+    assert {request.eoj for request in other.requests} <= {NODE, CHARGER}
+    assert other.writes() == []
+    assert other.reads(CHARGER) == []
+
+
+async def test_island_outlasts_a_restart(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """What carries the house may restart, and be slow to say so again."""
+    thing = charger(Car(island=True))
+    node, unit = await connected(make_node, make_unit, thing)
+    assert (await unit.read()).islanding is True
+    thing.impossible.add(0xDB)
+    thing.on_get = None
+    node.boot()
+    await asyncio.sleep(0.1)
+    reading = await unit.read()
+    assert (reading.restarts, reading.islanding) == (1, True)
+    await unit.async_refresh_vehicle()
+    assert (await unit.apply(setpoint(0.0))).detail == "islanding"
+    # Nor does a lost connection end it.
+    await unit.connect()
+    assert (await unit.read()).islanding is True
+    assert (await unit.park()).detail == "islanding"
+    assert node.writes() == []
 
 
 async def test_node_is_gone(make_node: MakeNode, make_unit: MakeUnit) -> None:

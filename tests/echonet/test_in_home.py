@@ -176,6 +176,32 @@ async def test_announcements_do_not_put_off_what_is_asked(
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_station_restarts(
+    hass: HomeAssistant, hub: Hub, make_node: MakeNode
+) -> None:
+    """It is there all the time, and told again what it was told before."""
+    car = Car(soc_percent=60.0)
+    node = await make_node(charger(car), board_of(car))
+    entry = make_home(node, loopback())
+    home = await charging(hass, entry)
+    shown: list[str] = []
+    hass.bus.async_listen(
+        "state_changed",
+        lambda event: shown.append(event.data["new_state"].state),
+    )
+    thing = node.things[CHARGER]
+    thing.values |= {0xDA: b"\x44", 0xEB: u32(6000)}
+    writes = len(node.writes())
+    node.boot()
+    await until(lambda: (0xDA, b"\x42") in node.writes()[writes:])
+    assert (0xEB, u32(3000)) in node.writes()[writes:]
+    reading = home.units[UNIT_ID].coordinator.data
+    assert reading is not None
+    assert not reading.changed_elsewhere
+    assert "unavailable" not in shown
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_set_point_without_time(
     hass: HomeAssistant, hub: Hub, make_node: MakeNode
 ) -> None:

@@ -189,7 +189,8 @@ class Reading:
     `charged_kwh` and `discharged_kwh` are the device's own counters on the AC side. A
     device may also measure the house: `grid_w` and `solar_w`. `changed_elsewhere` is
     true while somebody else (panel, app) has set a mode that we did not command.
-    `vehicle` names the car at the plug, without giving it away.
+    `vehicle` names the car at the plug, without giving it away. `restarts` grows when
+    the device has started anew, and may have lost what it was told.
     """
 
     time_s: float
@@ -209,6 +210,7 @@ class Reading:
     grid_w: float | None = None
     solar_w: float | None = None
     vehicle: str | None = None
+    restarts: int = 0
 
     def fresh(self, now_s: float) -> bool:
         """Return whether it speaks for `now_s`: neither old nor of the future."""

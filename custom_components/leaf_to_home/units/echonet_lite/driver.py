@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -13,18 +12,18 @@ from homeassistant.helpers import issue_registry as ir
 from ...const import CONF_VEHICLES, CONF_VISITORS, DOMAIN, LOGGER
 from ...engine.model import Capabilities, DischargeSemantics, Outcome, Reading, Setpoint
 from ..base import ISSUE_VEHICLE, UnitContext, UnitInfo, UnitUnreachable
-from .classes import BATTERIES, METER_INTERCONNECTION, OPERATION, Connection
+from .classes import BATTERIES, OPERATION, Connection
 from .conduct import Conduct
 from .control import Commander
 from .device import MAKER, PRODUCT, SERIAL, DeviceObject
-from .discovery import INSTANCES, INSTANCES_ANNOUNCED, maker_name
+from .discovery import INSTANCES_ANNOUNCED, async_node_name, maker_name
 from .endpoint import EndpointError, PortTaken
-from .frames import NODE_PROFILE, class_code, decode_instances
-from .house import House, MeterChoice, own_meters
+from .frames import NODE_PROFILE, class_code
 from .hub import Hub, Lan, async_get_hub, program_name
 from .journal import Journal
 from .learning import Learner
 from .link import Link, NoAnswer
+from .meeting import Acquaintance, async_meet
 from .station import Station
 from .whereabouts import Whereabouts
 
@@ -60,23 +59,36 @@ class EchonetLiteUnit:
         self._eoj: int = data[CONF_EOJ]
         self.has_vehicle = BATTERIES[class_code(self._eoj)].vehicle is not None
         self._local_address: str | None = data.get(CONF_LOCAL_ADDRESS)
-        self._vehicles = frozenset(
-            vehicle["key"] for vehicle in data.get(CONF_VEHICLES, ())
-        )
         self._visitors = frozenset(data.get(CONF_VISITORS, ()))
         self._lan: Lan | None = None
         self._link: Link | None = None
         self._station: Station | None = None
         self._commander: Commander | None = None
-        # What is learnt outlives a lost connection.
+        # What is learnt outlives a lost connection, and what carries the house.
         self._conduct = Conduct()
         self._learner = Learner()
         self._journal = Journal()
+        self._known = Acquaintance(
+            node=self._node,
+            eoj=self._eoj,
+            meters=data.get(CONF_METERS),
+            vehicles=frozenset(
+                vehicle["key"] for vehicle in data.get(CONF_VEHICLES, ())
+            ),
+            whereabouts=self._whereabouts,
+            conduct=self._conduct,
+            learner=self._learner,
+        )
+        self._before: Station | None = None
         self._woken_s: float | None = None
         self._listeners: list[Callable[[Reading], None]] = []
         self._stops: list[CALLBACK_TYPE] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lost: str | None = None
+        # It said that it has started: it may be another one, or able to do more.
+        self._unproven = False
+        self._anew = False
+        self._anew_from_s = 0.0
+        self._restarts = 0
         self._plugged: bool | None = None
         self._reading: Reading | None = None
         self._read_s: float | None = None
@@ -114,13 +126,15 @@ class EchonetLiteUnit:
     async def read(self) -> Reading:
         """Ask the station what is due."""
         station = self._connected()
-        if self._lost is not None:
-            raise UnitUnreachable(self._lost)
         now_s = asyncio.get_running_loop().time()
-        if self._reading is not None and not self._may_ask(station, now_s):
-            return self._reading
         try:
-            await station.refresh()
+            await self._prove()
+            if self._anew and now_s >= self._anew_from_s:
+                station = await self._begin_anew(station)
+            elif self._reading is None or self._may_ask(station, now_s):
+                await station.refresh()
+            else:
+                return self._reading
         except NoAnswer as err:
             raise UnitUnreachable(f"no answer from {self._where}") from err
         self._read_s = asyncio.get_running_loop().time()
@@ -209,41 +223,13 @@ class EchonetLiteUnit:
         )
         link = self._link = lan.acquire_link(address)
         link.forget()
-        device = DeviceObject(link, self._eoj)
-        await device.load_maps()
-        profile = BATTERIES[device.code]
-        told = await link.get(NODE_PROFILE, (INSTANCES,))
-        instances = decode_instances(told.get(INSTANCES, b""))
-        siblings: list[DeviceObject] = []
-        for eoj in instances:
-            if eoj != self._eoj and _knows_grid(eoj):
-                sibling = DeviceObject(link, eoj, brief=True)
-                with suppress(NoAnswer):
-                    await sibling.load_maps()
-                    siblings.append(sibling)
-        stored = self._context.data.get(CONF_METERS)
-        choices = (
-            own_meters(address, self._node, instances)
-            if stored is None
-            else [MeterChoice.from_data(meter) for meter in stored]
-        )
         self._conduct.forget()
-        station = self._station = Station(
-            device,
-            siblings,
-            House(lan, choices, self._node, link, self._whereabouts),
-            pace=lan.pace,
-            conduct=self._conduct,
-            learner=self._learner,
-            vehicles=self._vehicles,
-        )
-        self._commander = Commander(station, lan.pace)
-        self._commander.woken_s = self._woken_s
-        await device.refresh(profile.fixed)
-        await station.refresh()
-        self._lost = None
+        self._unproven = self._anew = False
+        station = await async_meet(lan, link, self._known, self._before)
+        self._seat(lan, station)
         self._stops = [link.listen(self._announced)]
         self._take(station)
+        device = station.device
         maker = device.raw(MAKER)
         return UnitInfo(
             manufacturer=maker_name(
@@ -253,6 +239,40 @@ class EchonetLiteUnit:
             sw_version=f"Release {device.release}" if device.release else None,
             serial_number=device.text(SERIAL),
         )
+
+    async def _prove(self) -> None:
+        """Make sure that who has started is our node; raise NoAnswer."""
+        if not self._unproven or self._link is None:
+            return
+        if await async_node_name(self._link, self._eoj) != self._node:
+            raise UnitUnreachable(f"another node answers at {self._where}")
+        self._unproven = False
+        self._anew = True
+
+    async def _begin_anew(self, station: Station) -> Station:
+        """Learn the node anew while what was known still counts; raise NoAnswer."""
+        lan = self._lan
+        assert lan is not None
+        self._anew = False
+        station.device.link.forget()
+        new = await async_meet(lan, station.device.link, self._known, station)
+        if self._station is not station:
+            # Somebody else was quicker, or it was let go of.
+            raise NoAnswer
+        self._restarts += 1
+        self._seat(lan, new)
+        LOGGER.debug("%s has started anew", self._context.name)
+        return new
+
+    @callback
+    def _seat(self, lan: Lan, station: Station) -> None:
+        """Take a station for what is read and commanded from now on."""
+        before, self._station = self._commander, station
+        self._commander = Commander(station, lan.pace)
+        self._commander.woken_s = before.woken_s if before else self._woken_s
+        slow = (station.device.link.latency_s or 0.0) / lan.pace.slow_node_s
+        now_s = asyncio.get_running_loop().time()
+        self._anew_from_s = now_s + lan.pace.anew_s * max(1.0, slow)
 
     async def _drop(self) -> None:
         """Let go of everything; a later `connect` begins anew."""
@@ -266,6 +286,7 @@ class EchonetLiteUnit:
             self._woken_s = self._commander.woken_s
         station, self._station, self._commander = self._station, None, None
         if station is not None:
+            self._before = station
             await station.house.close()
         if self._lan is not None:
             if self._link is not None:
@@ -290,9 +311,10 @@ class EchonetLiteUnit:
         self, command: Callable[[Commander], Coroutine[Any, Any, Outcome]]
     ) -> Outcome:
         station = self._connected()
-        commander = self._commander
-        assert commander is not None
         try:
+            await self._prove()
+            station, commander = self._connected(), self._commander
+            assert commander is not None
             outcome = await command(commander)
         except NoAnswer as err:
             raise UnitUnreachable(f"no answer from {self._where}") from err
@@ -308,7 +330,7 @@ class EchonetLiteUnit:
     def _take(self, station: Station) -> Reading:
         """Make the reading and see what it gives reason for."""
         self.capabilities = station.capabilities()
-        self._reading = station.reading()
+        self._reading = replace(station.reading(), restarts=self._restarts)
         latency_s = station.device.link.latency_s or 0.0
         if 5.0 * latency_s > self._reading.max_age_s:
             self._reading = replace(self._reading, max_age_s=5.0 * latency_s)
@@ -318,6 +340,9 @@ class EchonetLiteUnit:
 
     @callback
     def _push(self, station: Station) -> None:
+        if station is not self._station:
+            # It is another one by now.
+            return
         reading = self._take(station)
         for listener in list(self._listeners):
             listener(reading)
@@ -329,9 +354,11 @@ class EchonetLiteUnit:
         if station is None:
             return
         if eoj == NODE_PROFILE:
-            # It announces its objects when it starts.
+            # It announces its objects when it starts. Its mode may be gone, and that
+            # is nobody's doing.
             if INSTANCES_ANNOUNCED in values or OPERATION in values:
-                self._lose("the node has restarted")
+                self._unproven = True
+                self._conduct.forget()
             return
         for device in (station.device, *station.siblings):
             if device.eoj == eoj:
@@ -340,13 +367,6 @@ class EchonetLiteUnit:
                 self._push(station)
                 # The power is not announced, and may have changed with it.
                 self._start("follow", self._follow(at_once=True))
-
-    @callback
-    def _lose(self, why: str) -> None:
-        """Begin anew with the node at the next reading."""
-        LOGGER.info("%s: %s", self._context.name, why)
-        self._lost = why
-        self._conduct.forget()
 
     async def _follow(self, *, at_once: bool = False) -> None:
         """Look soon at what a command or a notice has changed."""
@@ -443,11 +463,6 @@ class EchonetLiteUnit:
         ir.async_delete_issue(
             self._hass, DOMAIN, f"{ISSUE_PORT}_{self._context.subentry_id}"
         )
-
-
-def _knows_grid(eoj: int) -> bool:
-    code = class_code(eoj)
-    return code in BATTERIES or code in METER_INTERCONNECTION
 
 
 async def async_create(hass: HomeAssistant, context: UnitContext) -> EchonetLiteUnit:

@@ -39,6 +39,9 @@ class Pace:
     # How long a foreign meter may hold up a reading.
     meter_wait_s: float = 1.0
     meter_age_s: float = 15.0
+    # How often a node that says that it has started is learnt anew; who starts says so
+    # several times, and others can say so in its name.
+    anew_s: float = 30.0
 
 
 PACE = Pace()

@@ -59,6 +59,7 @@ class Station:
         conduct: Conduct,
         learner: Learner,
         vehicles: frozenset[str],
+        before: Station | None = None,
     ) -> None:
         self.device = device
         self.siblings = tuple(siblings)
@@ -75,7 +76,8 @@ class Station:
             for epc in [_interconnection(sibling.code)]
             if epc is not None and sibling.readable(epc)
         ]
-        self._island: bool | None = None
+        # An island outlasts what is known of the station otherwise.
+        self._island: bool | None = before.islanding if before is not None else None
         self._tells_soc = False
         self._slow_s: float | None = None
         self._witnesses_silent_until_s = 0.0
