@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ from homeassistant.helpers.storage import STORAGE_DIR
 import pytest
 
 from custom_components.leaf_to_home.const import DOMAIN
-from custom_components.leaf_to_home.engine.model import OutcomeKind
+from custom_components.leaf_to_home.engine.model import OutcomeKind, Reading
 from custom_components.leaf_to_home.store import async_remove_unit
 from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.echonet_lite.driver import EchonetLiteUnit
 
 from .conftest import QUICK, MakeNode, MakeUnit
 from .emulator import NODE, Emulator, loopback
-from .stations import BOARD, CHARGER, Car, board, charger
-from .test_driver import connected, setpoint
+from .stations import BATTERY, BOARD, CHARGER, Car, battery, board, charger
+from .test_driver import connected, setpoint, until
 from .test_house import chosen
 
 # As `make_unit` calls its unit.
@@ -56,10 +57,65 @@ async def followed(unit: EchonetLiteUnit, node: Emulator) -> str:
 async def test_address_changes_with_notice(
     make_node: MakeNode, make_unit: MakeUnit
 ) -> None:
+    """It is followed to where it announces itself from, and never unavailable."""
+    meter = await make_node(board(800.0), serial=2)
+    node = await make_node(charger(Car()))
+    unit = make_unit(node, meters=[chosen(meter, BOARD)])
+    await unit.connect()
+    await unit.apply(setpoint(-3000.0))
+    old = node.address
+    heard: list[Reading] = []
+    unit.listen(heard.append)
+    await node.move(loopback())
+    # It is asked in vain, where it was, at the very same time.
+    reading = await unit.read()
+    assert (reading.soc_percent, reading.restarts) == (55.0, 1)
+    assert heard[-1].restarts == 1
+    assert unit.diagnostics()["address"] == node.address != old
+    assert (await unit.apply(setpoint(-2000.0))).kind is OutcomeKind.APPLIED
+    async with asyncio.timeout(20.0):
+        while (await unit.read()).grid_w != 800.0:
+            await asyncio.sleep(0.05)
+    # What it announces from there is heard, and it is followed again.
+    heard.clear()
+    node.announce(CHARGER, 0xDA)
+    await until(lambda: heard != [])
+    await node.move(loopback())
+    assert (await unit.read()).restarts == 2
+    # That is remembered.
+    await unit.detach()
+    node.habits.hears_calls = False
+    await node.stop()
+    await node.start()
+    again = make_unit(node, address=old)
+    await again.connect()
+    assert (await again.read()).soc_percent == 55.0
+
+
+async def test_two_units_of_a_node_that_moves(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    node = await make_node(charger(Car()), battery())
+    units = [make_unit(node), make_unit(node, BATTERY)]
+    for unit in units:
+        await unit.connect()
+    await node.move(loopback())
+    readings = [await unit.read() for unit in units]
+    assert [reading.soc_percent for reading in readings] == [55.0, 60.0]
+    assert [reading.restarts for reading in readings] == [1, 1]
+
+
+async def test_it_moves_and_is_silent(make_node: MakeNode, make_unit: MakeUnit) -> None:
+    """It announces itself and then says nothing more for a while."""
     node, unit = await connected(make_node, make_unit, charger(Car()))
+    node.on_request = lambda request: (
+        setattr(node.habits, "silent", True) if request.eoj == CHARGER else None
+    )
     await node.move(loopback())
     with pytest.raises(UnitUnreachable):
         await unit.read()
+    node.on_request = None
+    node.habits.silent = False
     await unit.connect()
     assert (await unit.read()).soc_percent == 55.0
 
@@ -95,17 +151,88 @@ async def test_another_node_took_the_address(
 
 
 async def test_node_that_claims_to_be_ours(
-    make_node: MakeNode, make_unit: MakeUnit
+    make_node: MakeNode, make_unit: MakeUnit, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While ours answers where it was, nobody takes its place."""
+    """While ours answers where it was, nobody takes its place, copied name or not."""
+    caplog.set_level(logging.DEBUG)
     node, unit = await connected(make_node, make_unit, charger(Car()))
     false = await make_node(charger(Car(soc_percent=1.0)))
     false.identification = node.identification
     false.boot()
-    await asyncio.sleep(0.3)
+    await until(lambda: "somebody else" in caplog.text)
     assert (await unit.read()).soc_percent == 55.0
     await unit.apply(setpoint(-3000.0))
     assert false.writes() == []
+    assert false.reads(CHARGER) == []
+    # Not even where it is busy, or slow.
+    node.habits.delay_s = 0.25
+    await unit.read()
+    caplog.clear()
+    false.boot()
+    await until(lambda: "somebody else" in caplog.text)
+    assert (await unit.read()).soc_percent == 55.0
+    assert false.reads(CHARGER) == []
+    # Who says so again and again does not fill the log with warnings.
+    (told,) = [record for record in caplog.records if "somebody" in record.message]
+    assert told.levelname == "DEBUG"
+
+
+async def test_node_that_claims_to_be_ours_when_home_assistant_starts(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """A slow node is not beaten by who is quick to call itself by its name."""
+    node = await make_node(charger(Car()))
+    node.habits.delay_s = 0.9
+    false = await make_node(charger(Car(soc_percent=1.0)))
+    false.identification = node.identification
+    unit = make_unit(node)
+    await unit.connect()
+    node.habits.delay_s = 0.0
+    assert unit.diagnostics()["address"] == node.address
+    assert false.reads(CHARGER) == []
+
+
+async def test_announcement_without_the_name(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """An announcement alone is worth nothing, also when ours is silent."""
+    node, unit = await connected(make_node, make_unit, charger(Car()))
+    false = await make_node(charger(Car(soc_percent=1.0)), serial=99)
+    node.habits.silent = True
+    false.boot()
+    with pytest.raises(UnitUnreachable):
+        await unit.read()
+    with pytest.raises(UnitUnreachable):
+        await unit.connect()
+    assert false.reads(CHARGER) == []
+
+
+async def test_announces_itself_while_it_is_looked_for(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    node = await make_node(charger(Car()))
+    unit = make_unit(node)
+    old = await move(node, hears_calls=False)
+    connecting = asyncio.ensure_future(unit.connect())
+    await asyncio.sleep(2.0 * QUICK.search_s)
+    node.boot()
+    await connecting
+    assert unit.diagnostics()["address"] == node.address != old
+
+
+async def test_many_who_claim_to_be_ours(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """Those who do not answer do not keep us from the one who does."""
+    node = await make_node(charger(Car()))
+    unit = make_unit(node)
+    for number in range(6):
+        claimant = await make_node(charger(Car()), serial=50 + number)
+        claimant.on_request = lambda _, it=claimant: setattr(it.habits, "silent", True)
+    await move(node)
+    async with asyncio.timeout(4.0 * QUICK.answer_s):
+        await unit.connect()
+    assert (await unit.read()).soc_percent == 55.0
 
 
 @pytest.mark.parametrize("identification", [None, b"\xfe" + bytes(16), b"\xfe"])

@@ -1,7 +1,7 @@
-"""Which nodes there are, who they are, and where one of them went."""
+"""Which nodes there are, and who they are."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -20,7 +20,7 @@ from .frames import (
     decode_text,
 )
 from .hub import Lan
-from .link import Link, NoAnswer
+from .link import Link
 
 INSTANCES_ANNOUNCED: Final = 0xD5
 INSTANCES: Final = 0xD6
@@ -127,54 +127,6 @@ async def async_node_name(link: Link, eoj: int) -> str:
         product = decode_text(told.get(PRODUCT)) or ""
         return f"{maker.hex()}-{product}-{serial}".lower()
     return link.address
-
-
-async def async_find(
-    lan: Lan, node: str, eoj: int, hints: Collection[str], *, call: bool = True
-) -> str:
-    """Return where a node is now; raise NoAnswer.
-
-    It is looked for at all hinted addresses and, unless told not to, by a call to all,
-    at the same time. Who answers there is asked for its name, and only for that.
-    """
-    if node in hints:
-        # Its address is its name.
-        return node
-    tasks = {
-        asyncio.ensure_future(_async_at(lan, node, eoj, address)) for address in hints
-    }
-    if call:
-        tasks.add(asyncio.ensure_future(_async_elsewhere(lan, node, eoj, hints)))
-    try:
-        while tasks:
-            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                address = task.result()
-                if address is not None:
-                    return address
-    finally:
-        for task in tasks:
-            task.cancel()
-    raise NoAnswer
-
-
-async def _async_at(lan: Lan, node: str, eoj: int, address: str) -> str | None:
-    """Return the address if the node answers there."""
-    try:
-        async with lan.async_link(address) as link:
-            return address if await async_node_name(link, eoj) == node else None
-    except NoAnswer:
-        return None
-
-
-async def _async_elsewhere(
-    lan: Lan, node: str, eoj: int, hints: Collection[str]
-) -> str | None:
-    for address, instances in (await async_search(lan)).items():
-        if address not in hints and eoj in instances:
-            if await _async_at(lan, node, eoj, address) is not None:
-                return address
-    return None
 
 
 def maker_name(maker: int | None, language: str) -> str | None:

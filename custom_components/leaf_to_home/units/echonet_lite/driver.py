@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
+import logging
 from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -16,9 +17,15 @@ from .classes import BATTERIES, OPERATION, Connection
 from .conduct import Conduct
 from .control import Commander
 from .device import MAKER, PRODUCT, SERIAL, DeviceObject
-from .discovery import INSTANCES_ANNOUNCED, async_node_name, maker_name
+from .discovery import (
+    INSTANCES_ANNOUNCED,
+    announced_instances,
+    async_node_name,
+    maker_name,
+)
 from .endpoint import EndpointError, PortTaken
-from .frames import NODE_PROFILE, class_code
+from .finding import async_is_at, async_is_still_at
+from .frames import NODE_PROFILE, Message, Service, class_code
 from .hub import Hub, Lan, async_get_hub, program_name
 from .journal import Journal
 from .learning import Learner
@@ -80,6 +87,8 @@ class EchonetLiteUnit:
             learner=self._learner,
         )
         self._before: Station | None = None
+        # How long the node takes at most, as far as is known.
+        self._patience_s: float | None = None
         self._woken_s: float | None = None
         self._listeners: list[Callable[[Reading], None]] = []
         self._stops: list[CALLBACK_TYPE] = []
@@ -88,6 +97,7 @@ class EchonetLiteUnit:
         self._unproven = False
         self._anew = False
         self._anew_from_s = 0.0
+        self._warned = False
         self._restarts = 0
         self._plugged: bool | None = None
         self._reading: Reading | None = None
@@ -130,13 +140,16 @@ class EchonetLiteUnit:
         try:
             await self._prove()
             if self._anew and now_s >= self._anew_from_s:
-                station = await self._begin_anew(station)
+                station = await self._begin_anew(station, station.device.link)
             elif self._reading is None or self._may_ask(station, now_s):
                 await station.refresh()
             else:
                 return self._reading
         except NoAnswer as err:
-            raise UnitUnreachable(f"no answer from {self._where}") from err
+            moved = await self._moved(station)
+            if moved is None:
+                raise UnitUnreachable(f"no answer from {self._where}") from err
+            station = moved
         self._read_s = asyncio.get_running_loop().time()
         return self._take(station)
 
@@ -219,7 +232,11 @@ class EchonetLiteUnit:
         self._clear_port_issue()
         await self._whereabouts.async_load()
         address = await self._whereabouts.async_find(
-            lan, self._node, self._eoj, self._told_address
+            lan,
+            self._node,
+            self._eoj,
+            self._told_address,
+            patience_s=self._patience_s,
         )
         link = self._link = lan.acquire_link(address)
         link.forget()
@@ -227,7 +244,7 @@ class EchonetLiteUnit:
         self._unproven = self._anew = False
         station = await async_meet(lan, link, self._known, self._before)
         self._seat(lan, station)
-        self._stops = [link.listen(self._announced)]
+        self._listen_to(lan, link)
         self._take(station)
         device = station.device
         maker = device.raw(MAKER)
@@ -249,13 +266,13 @@ class EchonetLiteUnit:
         self._unproven = False
         self._anew = True
 
-    async def _begin_anew(self, station: Station) -> Station:
+    async def _begin_anew(self, station: Station, link: Link) -> Station:
         """Learn the node anew while what was known still counts; raise NoAnswer."""
         lan = self._lan
         assert lan is not None
         self._anew = False
-        station.device.link.forget()
-        new = await async_meet(lan, station.device.link, self._known, station)
+        link.forget()
+        new = await async_meet(lan, link, self._known, station)
         if self._station is not station:
             # Somebody else was quicker, or it was let go of.
             raise NoAnswer
@@ -274,6 +291,13 @@ class EchonetLiteUnit:
         now_s = asyncio.get_running_loop().time()
         self._anew_from_s = now_s + lan.pace.anew_s * max(1.0, slow)
 
+    @callback
+    def _listen_to(self, lan: Lan, link: Link) -> None:
+        """Hear what the node announces, and who announces the same elsewhere."""
+        while self._stops:
+            self._stops.pop()()
+        self._stops = [link.listen(self._announced), lan.endpoint.listen(self._heard)]
+
     async def _drop(self) -> None:
         """Let go of everything; a later `connect` begins anew."""
         self._keep()
@@ -290,6 +314,8 @@ class EchonetLiteUnit:
             await station.house.close()
         if self._lan is not None:
             if self._link is not None:
+                if self._link.latency_s is not None:
+                    self._patience_s = self._link.long_s
                 self._lan.release_link(self._link)
             self._hub.async_release(self._lan)
         self._lan = self._link = None
@@ -367,6 +393,63 @@ class EchonetLiteUnit:
                 self._push(station)
                 # The power is not announced, and may have changed with it.
                 self._start("follow", self._follow(at_once=True))
+
+    @callback
+    def _heard(self, address: str, message: Message) -> None:
+        """Look at who announces what our node has: nodes do when they have moved."""
+        if (
+            self._link is not None
+            and address != self._link.address
+            and message.service in (Service.INF, Service.INFC)
+            and self._eoj in (announced_instances(message) or ())
+        ):
+            self._start("move", self._move(address))
+
+    async def _move(self, address: str) -> None:
+        """Go where the node announces itself from.
+
+        Its name can be copied: as long as it answers where it is, it is nowhere else.
+        """
+        lan, before = self._lan, self._station
+        if lan is None or before is None:
+            return
+        if not await async_is_at(lan, self._node, self._eoj, address):
+            return
+        link = before.device.link
+        if await async_is_still_at(link, self._node, self._eoj):
+            LOGGER.log(
+                logging.DEBUG if self._warned else logging.WARNING,
+                "%s is at %s; who says to be it at %s is somebody else",
+                self._context.name,
+                link.address,
+                address,
+            )
+            self._warned = True
+            return
+        link = lan.acquire_link(address)
+        try:
+            station = await self._begin_anew(before, link)
+        except BaseException as err:
+            lan.release_link(link)
+            if not isinstance(err, NoAnswer):
+                raise
+            # It is looked for with the next reading.
+            return
+        assert self._link is not None
+        old, self._link = self._link, link
+        self._unproven = False
+        self._listen_to(lan, link)
+        lan.release_link(old)
+        await before.house.close()
+        await self._whereabouts.async_remember(self._node, self._told_address, address)
+        self._push(station)
+
+    async def _moved(self, before: Station) -> Station | None:
+        """Return the station where it was followed to another address meanwhile."""
+        moving = [task for task in self._tasks if task.get_name() == "move"]
+        if moving:
+            await asyncio.wait(moving, timeout=before.device.link.long_s)
+        return None if self._station is before else self._station
 
     async def _follow(self, *, at_once: bool = False) -> None:
         """Look soon at what a command or a notice has changed."""

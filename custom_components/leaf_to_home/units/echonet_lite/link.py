@@ -83,6 +83,11 @@ class Link:
         """Return how long the next answer will probably take at most, s."""
         return 0.2 + 1.2 * (self.latency_s or 0.0)
 
+    @property
+    def long_s(self) -> float:
+        """Return after which silence even a busy node is not there any more, s."""
+        return max(self._pace.brief_s, 4.0 * self.patience_s)
+
     def busy_s(self, now_s: float) -> float:
         """Return how long the node will probably still be busy, s."""
         if self._request is None:

@@ -7,7 +7,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from ...const import LOGGER
 from ...store import NewerStore, echonet_lite_store
-from .discovery import async_find
+from .finding import async_find
 from .hub import Lan
 
 _NODES: Final = "nodes"
@@ -52,18 +52,32 @@ class Whereabouts:
         return known[_FOUND] if known is not None and known[_TOLD] == told else told
 
     async def async_find(
-        self, lan: Lan, node: str, eoj: int, told: str, *, call: bool = True
+        self,
+        lan: Lan,
+        node: str,
+        eoj: int,
+        told: str,
+        *,
+        call: bool = True,
+        patience_s: float | None = None,
     ) -> str:
-        """Return where a node is now, and remember it; raise NoAnswer."""
+        """Return where a node is now, and remember it; raise NoAnswer.
+
+        It is given `patience_s` where it was before somebody else is taken for it.
+        """
         hints = dict.fromkeys((self.last(node, told), told))
-        found = await async_find(lan, node, eoj, hints, call=call)
-        if found != self.last(node, told):
-            LOGGER.info("The node of %06X is at %s now", eoj, found)
-            await self._async_remember(node, told, found)
+        found = await async_find(
+            lan, node, eoj, hints, call=call, patience_s=patience_s
+        )
+        await self.async_remember(node, told, found)
         return found
 
-    async def _async_remember(self, node: str, told: str, found: str) -> None:
+    async def async_remember(self, node: str, told: str, found: str) -> None:
+        """Remember where a node is now."""
         assert self._nodes is not None
+        if found == self.last(node, told):
+            return
+        LOGGER.info("The node of %s is at %s now", told, found)
         self._nodes[node] = {_TOLD: told, _FOUND: found}
         if self._writable:
             await self._store.async_write({_NODES: self._nodes})
