@@ -162,16 +162,24 @@ def test_a_unit_may_be_idled_only_where_the_grid_was_just_seen(
     assert may_park(home(**values), START_S) is allowed
 
 
-def test_what_fell_silent_in_an_island_is_not_believed_for_ever() -> None:
+@pytest.mark.parametrize("speaks", [False, True], ids=["silent", "of other things"])
+def test_what_fell_silent_in_an_island_is_not_believed_for_ever(speaks: bool) -> None:
     """A meter that lives and sees power flow for two minutes knows better."""
     state = home()
     see(state, 0.0, **islanding(True))
-    silent: dict[str, Any] = {"units": {"leaf": known(reading=None)}}
+
+    def silent(since_s: float) -> dict[str, Any]:
+        if speaks:
+            return islanding(None, time_s=START_S + since_s)
+        return {"units": {"leaf": known(reading=None)}}
+
     for since_s in range(10, 10 + int(GRID_BACK_S), 10):
         state.changed_s = START_S + since_s
-        assert see(state, since_s, 400.0 + since_s, **silent) is Guard.ISLANDING
-    state.changed_s = START_S + 10.0 + GRID_BACK_S
-    assert see(state, 10.0 + GRID_BACK_S, **silent) is Guard.CLEAR
+        guard = see(state, since_s, 400.0 + since_s, **silent(since_s))
+        assert guard is Guard.ISLANDING
+    since_s = 10 + int(GRID_BACK_S)
+    state.changed_s = START_S + since_s
+    assert see(state, since_s, **silent(since_s)) is Guard.CLEAR
 
 
 @pytest.mark.parametrize("grid_w", [3.0, None], ids=["no flow", "no meter"])

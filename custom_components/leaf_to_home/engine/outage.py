@@ -75,9 +75,8 @@ def _guard(state: HomeState, inputs: Inputs, now_s: float) -> Guard:
 def _hear(state: HomeState, unit: UnitState, known: UnitInputs, now_s: float) -> None:
     """Take in what a unit says of an island; what fell silent there is not for ever."""
     reading = known.reading
-    if reading is not None:
-        if reading.islanding is not None:
-            unit.islanding = reading.islanding
+    if reading is not None and reading.islanding is not None:
+        unit.islanding = reading.islanding
         if reading.fresh(now_s):
             return
     if _grid_is_back(state, now_s):
