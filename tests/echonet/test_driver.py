@@ -25,7 +25,7 @@ from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.echonet_lite.driver import EchonetLiteUnit
 from custom_components.leaf_to_home.units.echonet_lite.station import vehicle_key
 
-from .conftest import SPEC, MakeNode, MakeUnit
+from .conftest import QUICK, SPEC, MakeNode, MakeUnit
 from .emulator import NODE, Emulator, Thing
 from .stations import (
     BATTERY,
@@ -676,6 +676,11 @@ async def test_islanding_by_settings(
     made.values[0xDF if thing is charger else 0xCC] = b"\x42"
     await unit.connect()
     assert (await unit.read()).islanding is True
+    made.values[0xDF if thing is charger else 0xCC] = b"\x41"
+    await asyncio.sleep(QUICK.slow_s)
+    # A setting that is gone is no evidence of anything.
+    assert (await unit.read()).islanding is None
+    made.values[0xDF if thing is charger else 0xCC] = b"\x42"
     if thing is battery:
         made.values[0xCE] = b"\x42"
         await unit.connect()

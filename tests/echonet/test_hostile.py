@@ -12,7 +12,7 @@ import pytest
 
 from custom_components.leaf_to_home.engine.model import OutcomeKind, UnitStatus
 from custom_components.leaf_to_home.units.base import UnitUnreachable
-from custom_components.leaf_to_home.units.echonet_lite import conduct
+from custom_components.leaf_to_home.units.echonet_lite import conduct, station
 from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
 
 from .conftest import QUICK, MakeNode, MakeUnit
@@ -424,24 +424,23 @@ async def test_islands_between_two_writes(
 ) -> None:
     car = Car()
     thing = charger(car)
-    accept = thing.on_set
-    assert accept is not None
     node, unit = await connected(make_node, make_unit, thing)
+    own = node.requests[-1].sender
 
     def island(epc: int, edt: bytes) -> bool:
         car.island = True
         assert thing.on_get is not None
         thing.on_get()
-        node.announce(CHARGER, 0xDB)
+        # By the way of the answer, so that it comes before that.
+        node.announce(CHARGER, 0xDB, to=own)
         return True
 
     thing.on_set = island
-    # The notice travels by another socket than the answer.
-    node.habits.delay_s = 0.0
     outcome = await unit.apply(setpoint(-3000.0))
-    if len(node.writes()) == 1:
-        assert (outcome.kind, outcome.detail) == (OutcomeKind.REFUSED, "islanding")
+    assert (outcome.kind, outcome.detail) == (OutcomeKind.REFUSED, "islanding")
+    assert len(node.writes()) == 1
     assert (await unit.park()).detail == "islanding"
+    assert len(node.writes()) == 1
 
 
 async def test_unknown_interconnection_does_not_end_an_island(
@@ -454,6 +453,38 @@ async def test_unknown_interconnection_does_not_end_an_island(
     thing.on_get = None
     assert (await unit.read()).islanding is True
     assert (await unit.park()).detail == "islanding"
+
+
+async def test_grid_that_is_not_told_any_more(
+    make_node: MakeNode, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the grid was there is no news for ever: an outage may have begun since."""
+    monkeypatch.setattr(station, "WITNESS_AGE_S", 0.2)
+    thing = charger(Car())
+    _, unit = await connected(make_node, make_unit, thing)
+    assert (await unit.read()).islanding is False
+    thing.impossible.add(0xDB)
+    await asyncio.sleep(0.3)
+    assert (await unit.read()).islanding is None
+    thing.impossible.discard(0xDB)
+    assert (await unit.read()).islanding is False
+
+
+async def test_island_begins_between_two_powers(
+    hub: Hub, make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """What was read back of the last command says nothing of the grid."""
+    hub.pace = replace(QUICK, fresh_s=2.0, follow_s=3600.0)
+    car = Car(load_w=700.0)
+    node, unit = await connected(make_node, make_unit, charger(car))
+    await unit.read()
+    await asyncio.sleep(1.2)
+    await unit.apply(setpoint(-3000.0))
+    writes = len(node.writes())
+    car.island = True
+    await asyncio.sleep(1.2)
+    assert (await unit.apply(setpoint(-2500.0))).detail == "islanding"
+    assert len(node.writes()) == writes
 
 
 async def test_killed_while_charging_and_back_after_eight_hours(

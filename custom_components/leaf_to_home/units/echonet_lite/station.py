@@ -76,9 +76,10 @@ class Station:
             for epc in [_interconnection(sibling.code)]
             if epc is not None and sibling.readable(epc)
         ]
-        # An island outlasts what is known of the station otherwise.
-        self._island: bool | None = before.islanding if before is not None else None
+        # An island outlasts what else is known of the station.
+        self._island = None if before is None else before.witnessed_island
         self._tells_soc = False
+        self._fast_s: float | None = None
         self._slow_s: float | None = None
         self._witnesses_silent_until_s = 0.0
 
@@ -103,6 +104,7 @@ class Station:
         await self.device.refresh(epcs)
         if self.device.byte(self.profile.interconnection) is None:
             await self._ask_witnesses()
+        self._fast_s = asyncio.get_running_loop().time()
         self.look()
 
     async def refresh_slow(self) -> None:
@@ -111,10 +113,12 @@ class Station:
         await self._ask_witnesses()
 
     def fresh(self, max_age_s: float) -> bool:
-        """Return whether mode and connection were told this short a time ago."""
-        told_s = self.device.told_s(self.profile.mode)
+        """Return whether all that is fast was asked for this short a time ago.
+
+        What was read back of a command, or announced, tells nothing of the grid.
+        """
         now_s = asyncio.get_running_loop().time()
-        return told_s is not None and now_s - told_s <= max_age_s
+        return self._fast_s is not None and now_s - self._fast_s <= max_age_s
 
     def look(self) -> None:
         """Judge what the station does, after anything new was told."""
@@ -122,8 +126,9 @@ class Station:
         if self.connection == Connection.NONE:
             # What is left of it belongs to a car that has gone.
             device.forget(profile.of_vehicle)
-        island = self._islanding()
-        if island is not None:
+        island = self._witnessed()
+        if island is not None or not self._island:
+            # Only that there is an island outlasts the witnesses' silence.
             self._island = island
         if device.number(profile.soc) is not None:
             # From now on its silence is no reason to ask elsewhere.
@@ -141,7 +146,7 @@ class Station:
                 soc_percent=self.soc_percent,
                 dischargeable=self._dischargeable(),
                 fault=self.faulty,
-                islanding=bool(self._island),
+                islanding=bool(self.islanding),
             )
         )
         if power_w is not None and power_s is not None:
@@ -196,7 +201,20 @@ class Station:
 
     @property
     def islanding(self) -> bool | None:
-        """Return what was last known of the grid; an unknown does not clear it."""
+        """Return whether the station carries the house; an unknown does not end it."""
+        reconnect = self.profile.reconnect
+        if (
+            self._island is None
+            and reconnect is not None
+            and self.device.byte(reconnect) == PROHIBITED
+        ):
+            # Only a setting; but nothing else is known, and it keeps the grid away.
+            return True
+        return self._island
+
+    @property
+    def witnessed_island(self) -> bool | None:
+        """Return what is known of an island, without what settings let suppose."""
         return self._island
 
     @property
@@ -275,7 +293,7 @@ class Station:
             power_w=self.power_w,
             connected=_connected(connection),
             status=self._status(stranger=stranger),
-            islanding=self._island,
+            islanding=self.islanding,
             fault=(fault.hex() if fault else "unknown") if self.faulty else None,
             charged_kwh=device.first_number(profile.charged),
             discharged_kwh=device.first_number(profile.discharged),
@@ -290,7 +308,7 @@ class Station:
     def _status(self, *, stranger: bool) -> UnitStatus:
         if self.faulty:
             return UnitStatus.FAULT
-        if self._island:
+        if self.islanding:
             return UnitStatus.ISLANDING
         if self.connection == Connection.NONE:
             return UnitStatus.DISCONNECTED
@@ -319,10 +337,11 @@ class Station:
         epcs = (self.profile.dischargeable, self.profile.dischargeable_percent)
         return self.device.first_number(epc for epc in epcs if epc is not None)
 
-    def _islanding(self) -> bool | None:
-        """Return whether the station carries the house, None without evidence."""
+    def _witnessed(self) -> bool | None:
+        """Return whether there is an island, None without fresh evidence."""
         device, profile = self.device, self.profile
         now_s = asyncio.get_running_loop().time()
+        age_s = max(WITNESS_AGE_S, 5.0 * (device.link.latency_s or 0.0))
         tied = False
         for witness, epc in [
             (device, profile.interconnection),
@@ -333,15 +352,12 @@ class Station:
                 return True
             # An outage may have begun since an old one.
             if told in GRID_TIED and told_s is not None:
-                tied = tied or now_s - told_s <= WITNESS_AGE_S
+                tied = tied or now_s - told_s <= age_s
         if tied:
             return False
-        permission, reconnect = profile.island_permission, profile.reconnect
+        permission = profile.island_permission
         if permission is not None and device.byte(permission) == PROHIBITED:
             return False
-        if reconnect is not None and device.byte(reconnect) == PROHIBITED:
-            # Only a setting; but nothing else is known, and it keeps the grid away.
-            return True
         return None
 
     def _all_witnesses(self) -> list[tuple[DeviceObject, int]]:
