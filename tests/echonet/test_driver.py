@@ -495,6 +495,21 @@ async def test_button(make_node: MakeNode, make_unit: MakeUnit) -> None:
         await unit.async_refresh_vehicle()
 
 
+async def test_button_again_after_no_answer(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """The car was not asked, so it may be asked as soon as the station is back."""
+    car = Car()
+    node, unit = await connected(make_node, make_unit, charger(car))
+    await asyncio.sleep(0.5)
+    node.habits.silent = True
+    with pytest.raises(UnitUnreachable):
+        await unit.async_refresh_vehicle()
+    node.habits.silent = False
+    await unit.async_refresh_vehicle()
+    assert car.woken == 1
+
+
 async def test_nothing_wakes_without_the_property(
     make_node: MakeNode, make_unit: MakeUnit
 ) -> None:

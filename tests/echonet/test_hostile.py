@@ -190,6 +190,8 @@ async def test_another_station_starts_at_its_address(
     other = await make_node(charger(Car()), address=node.address, serial=9)
     other.boot()
     await asyncio.sleep(0.1)
+    with pytest.raises(UnitUnreachable):
+        await unit.async_refresh_vehicle()
     with pytest.raises(UnitUnreachable, match="another"):
         await unit.apply(setpoint(-3000.0))
     with pytest.raises(UnitUnreachable, match="another"):
@@ -230,6 +232,9 @@ async def test_node_is_gone(make_node: MakeNode, make_unit: MakeUnit) -> None:
         await unit.apply(setpoint(-3000.0))
     with pytest.raises(UnitUnreachable):
         await unit.park()
+    # Nor is who pressed the button left in the dark.
+    with pytest.raises(UnitUnreachable):
+        await unit.async_refresh_vehicle()
     with pytest.raises(UnitUnreachable, match="no answer"):
         await unit.connect()
     node.habits.silent = False

@@ -8,6 +8,7 @@ from homeassistant.util import dt as dt_util
 from ...engine.model import NativeMode, Outcome, OutcomeKind, Setpoint
 from .classes import AT_REST, UNDETERMINED, Connection, Mode
 from .conduct import PASSING
+from .link import NoAnswer
 from .pace import Pace
 from .recipe import DEVICE_LIMIT, STOP, Recipe, Write, allows, recipes
 from .station import Station
@@ -108,9 +109,13 @@ class Commander:
         ):
             return False
         self.woken_s = now_s
-        if not self._fresh():
-            # An island may have begun since the last reading.
-            await station.refresh_fast()
+        try:
+            if not self._fresh():
+                # An island may have begun since the last reading.
+                await station.refresh_fast()
+        except NoAnswer:
+            self.woken_s = woken_s
+            raise
         if station.islanding:
             self.woken_s = woken_s
             return False

@@ -176,16 +176,18 @@ class EchonetLiteUnit:
 
     async def async_refresh_vehicle(self) -> None:
         """Ask the car for its data now, because a person wants to know."""
-        if self._station is None:
+        try:
+            self._connected()
+            await self._wake(BUTTON_GAP_S)
+        except (NoAnswer, UnitUnreachable) as err:
             raise UnitUnreachable(
                 translation_domain=DOMAIN,
                 translation_key="unit_unreachable",
                 translation_placeholders={
                     "unit": self._context.name,
-                    "error": "not connected",
+                    "error": str(err) or f"no answer from {self._where}",
                 },
-            )
-        await self._wake(BUTTON_GAP_S)
+            ) from err
 
     @property
     def vehicle(self) -> str | None:
@@ -479,21 +481,26 @@ class EchonetLiteUnit:
         if not plugged:
             return
         if was_plugged is False:
-            self._start("wake", self._wake(PLUG_GAP_S))
+            self._start("wake", self._wake_beside(PLUG_GAP_S))
         elif station.soc_percent is None or station.nameless:
-            self._start("wake", self._wake(WAKE_GAP_S))
+            self._start("wake", self._wake_beside(WAKE_GAP_S))
+
+    async def _wake_beside(self, gap_s: float) -> None:
+        try:
+            await self._wake(gap_s)
+        except (NoAnswer, UnitUnreachable) as err:
+            LOGGER.debug("%s: no answer about the car: %r", self._context.name, err)
 
     async def _wake(self, gap_s: float) -> None:
+        """Let the car tell its data, if it may be asked; raise NoAnswer."""
+        await self._prove()
         station, commander = self._station, self._commander
         if station is None or commander is None:
             return
-        try:
-            if await commander.wake(gap_s=gap_s):
-                await station.refresh_fast()
-                await station.refresh_slow()
-                self._push(station)
-        except NoAnswer:
-            LOGGER.debug("%s: no answer about the car", self._context.name)
+        if await commander.wake(gap_s=gap_s):
+            await station.refresh_fast()
+            await station.refresh_slow()
+            self._push(station)
 
     @callback
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
