@@ -642,8 +642,8 @@ async def test_following_teaches_nothing_of_commands(
     for load_w in range(800, 2800, 150):
         car.load_w = float(load_w)
         await unit.read()
-        assert unit._station is not None
-        unit._station.learner.see(load_w - 50.0, 50.0, 1e6 + load_w)
+        assert unit._contact.station is not None
+        unit._contact.station.learner.see(load_w - 50.0, 50.0, 1e6 + load_w)
     assert unit._learner.meaning is None
     outcome = await unit.apply(setpoint(500.0))
     assert (outcome.kind, outcome.power_w) == (OutcomeKind.APPLIED, 500.0)

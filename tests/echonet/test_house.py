@@ -153,7 +153,7 @@ async def test_meter_that_is_away_is_called_for_seldom(
     unit = make_unit(node, meters=[chosen(gone, BOARD)])
     unit._hub.pace = replace(QUICK, seek_s=3600.0)
     await unit.connect()
-    lan = unit._lan
+    lan = unit._contact.lan
     assert lan is not None
 
     def asked(address: str) -> int:

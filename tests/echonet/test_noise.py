@@ -99,8 +99,8 @@ async def test_random_frames(
 
 
 def endpoint_of(unit: EchonetLiteUnit) -> Endpoint:
-    assert unit._lan is not None
-    return unit._lan.endpoint
+    assert unit._contact.lan is not None
+    return unit._contact.lan.endpoint
 
 
 @pytest.mark.timeout(180)
