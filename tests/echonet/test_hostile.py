@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
-from custom_components.leaf_to_home.engine.model import OutcomeKind, UnitStatus
+from custom_components.leaf_to_home.engine.model import OutcomeKind, Reading, UnitStatus
 from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.echonet_lite import conduct, station
 from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
@@ -18,7 +18,7 @@ from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
 from .conftest import QUICK, MakeNode, MakeUnit
 from .emulator import NODE, PORT, loopback
 from .stations import CHARGER, Car, charger, u32
-from .test_driver import connected, setpoint
+from .test_driver import connected, setpoint, until
 
 
 async def test_transaction_number_not_copied(
@@ -96,6 +96,8 @@ async def test_answers_after_15_seconds(
         assert (outcome.kind, outcome.detail) == (OutcomeKind.PENDING, "slow")
         await asyncio.sleep(0.25)
     assert outcomes[-1].kind is OutcomeKind.APPLIED
+    # None took longer than who waits for it has patience.
+    assert len(outcomes) > 1
     assert node.most_at_once == 1
     writes = [epc for epc, _ in node.writes()]
     assert sorted(writes) == [0xDA, 0xDC, 0xEB]
@@ -315,7 +317,16 @@ async def test_unplugged_in_mid_discharge(
     node, unit = await connected(make_node, make_unit, charger(car))
     await unit.apply(setpoint(2000.0))
     assert (await unit.read()).power_w == 2000.0
+    heard: list[Reading] = []
+    unit.listen(heard.append)
     car.plugged = False
+    node.live()
+    node.announce(CHARGER, 0xC7)
+    await until(lambda: heard != [])
+    # Before anything is asked: what was told belongs to a car that has gone.
+    assert heard[0].connected is False
+    assert heard[0].soc_percent is None
+    assert heard[0].vehicle is None
     reading = await unit.read()
     assert reading.status is UnitStatus.DISCONNECTED
     assert reading.connected is False

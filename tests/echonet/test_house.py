@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from custom_components.leaf_to_home.engine.model import UnitStatus
+from custom_components.leaf_to_home.engine.model import Reading, UnitStatus
 from custom_components.leaf_to_home.units.echonet_lite.house import own_meters
 from scripts.tools import echonet_emulator
 
@@ -100,6 +100,27 @@ async def test_meter_of_another_node(make_node: MakeNode, make_unit: MakeUnit) -
     await asyncio.sleep(0.1)
     reading = await unit.read()
     assert (reading.grid_w, reading.solar_w) == (700.0, 800.0)
+
+
+async def test_station_restarts_and_the_meter_does_not(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """That the meter is not heard would count as the beginning of an outage."""
+    meter = await make_node(board(800.0), serial=2)
+    node = await make_node(charger(Car()))
+    unit = make_unit(node, meters=[chosen(meter, BOARD)])
+    await unit.connect()
+    async with asyncio.timeout(20.0):
+        while (await unit.read()).grid_w is None:
+            await asyncio.sleep(0.05)
+    heard: list[Reading] = []
+    unit.listen(heard.append)
+    node.boot()
+    await asyncio.sleep(QUICK.anew_s + 0.05)
+    node.announce(CHARGER, 0xDA)
+    reading = await unit.read()
+    assert (reading.restarts, reading.grid_w) == (1, 800.0)
+    assert {known.grid_w for known in heard} <= {800.0}
 
 
 async def test_meter_dies_with_the_grid(
