@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.leaf_to_home.const import DOMAIN
-from custom_components.leaf_to_home.units.echonet_lite import watch
+from custom_components.leaf_to_home.units.echonet_lite import discovery, watch
 from custom_components.leaf_to_home.units.echonet_lite.hub import Hub
 from tests.conftest import make_entry, setup, unit_data
 
@@ -188,6 +188,38 @@ async def test_node_with_absurdly_many_batteries(
     await until(lambda: len(flows(hass)) >= 16, 10.0)
     await met(hass, make_node)
     assert len(flows(hass)) == 17
+
+
+async def test_many_that_are_offered(
+    hass: HomeAssistant,
+    station: Emulator,
+    make_node: MakeNode,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever makes up stations does not fill the page with them."""
+    monkeypatch.setattr(watch, "OFFERS", 3)
+    template = charger(Car())
+    things = [Thing(eoj=eoj, values=template.values) for eoj in CHARGERS]
+    new = await make_node(*things, serial=2)
+    new.boot()
+    (watcher,) = hass.data[watch.WATCHES].values()
+    await until(lambda: len(flows(hass)) == 3, 10.0)
+    await until(lambda: watcher._task is None or watcher._task.done(), 20.0)
+    assert len(flows(hass)) == 3
+
+
+async def test_many_who_answer_a_search(
+    hass: HomeAssistant,
+    hub: Hub,
+    local: str,
+    make_node: MakeNode,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(discovery, "_MOST_NODES", 2)
+    for serial in range(5):
+        await make_node(battery(), serial=serial)
+    async with hub.async_use(local) as lan:
+        assert len(await discovery.async_search(lan)) == 2
 
 
 @contextmanager

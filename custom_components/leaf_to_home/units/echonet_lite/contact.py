@@ -207,7 +207,7 @@ class Contact:
         if await async_is_still_at(before.device.link, known.node, known.eoj):
             LOGGER.log(
                 logging.DEBUG if self._warned else logging.WARNING,
-                "%s is at %s; who says to be it at %s is somebody else",
+                "%s answers at %s: it is not looked for at %s, where its name is too",
                 self._name,
                 before.device.link.address,
                 address,

@@ -26,6 +26,8 @@ INSTANCES_ANNOUNCED: Final = 0xD5
 INSTANCES: Final = 0xD6
 _PROFILE_CLASS: Final = class_code(NODE_PROFILE)
 _IDENTIFICATION_BYTES: Final = 17
+# More nodes than this no house has: anybody can answer under any number of addresses.
+_MOST_NODES: Final = 128
 # More batteries and meters than this no node of a house has.
 _MOST_OBJECTS: Final = 16
 
@@ -58,7 +60,7 @@ async def async_search(lan: Lan) -> dict[str, tuple[int, ...]]:
 
     def heard(address: str, message: Message) -> None:
         instances = announced_instances(message)
-        if instances is not None:
+        if instances is not None and (address in found or len(found) < _MOST_NODES):
             found[address] = instances
 
     stop = lan.endpoint.listen(heard)

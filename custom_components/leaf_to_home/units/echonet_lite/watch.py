@@ -27,6 +27,8 @@ SETTLE_S: Final = 5.0
 # Anybody can claim to be new: so many nodes are asked in this time, and each once, s.
 NEWCOMERS: Final = 8
 AGAIN_S: Final = 300.0
+# Nor is a person shown more of what nobody has chosen yet.
+OFFERS: Final = 32
 
 WATCHES: HassKey[dict[str | None, _Watch]] = HassKey(f"{DOMAIN}_echonet_lite_watch")
 
@@ -130,7 +132,7 @@ class _Watch:
         known = set(_known(self._hass))
         for battery in batteries:
             device = battery.device
-            if device.unique_id in known:
+            if device.unique_id in known or _offers(self._hass) >= OFFERS:
                 continue
             data: dict[str, Any] = {
                 "unique_id": device.unique_id,
@@ -147,6 +149,12 @@ class _Watch:
                     domain=DOMAIN, key=device.unique_id, version=1
                 ),
             )
+
+
+def _offers(hass: HomeAssistant) -> int:
+    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    source = SOURCE_INTEGRATION_DISCOVERY
+    return sum(flow["context"]["source"] == source for flow in flows)
 
 
 @callback
