@@ -34,7 +34,7 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.engine.problems import Problem
 from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
 from custom_components.leaf_to_home.units import base
-from custom_components.leaf_to_home.units.echonet_lite import driver
+from custom_components.leaf_to_home.units.echonet_lite import notices
 
 PACKAGE = Path(sensor.__file__).parent
 LANGUAGES = sorted(path.stem for path in (PACKAGE / "translations").glob("*.json"))
@@ -186,7 +186,7 @@ def test_issues(language: str) -> None:
         *(f"{health.ISSUE_PLAN}_{problem}" for problem in Problem),
         health.ISSUE_SOURCE_STALE,
         health.ISSUE_STORE_UNREADABLE,
-        driver.ISSUE_PORT,
+        notices.ISSUE_PORT,
         base.ISSUE_VEHICLE,
     }
 
