@@ -12,12 +12,14 @@ from scripts.tools import echonet_emulator
 from .conftest import QUICK, MakeNode, MakeUnit
 from .emulator import Emulator, loopback
 from .stations import (
+    BATTERY,
     BOARD,
     CHARGER,
     METER,
     PCS,
     SOLAR,
     Car,
+    battery,
     board,
     board_of,
     charger,
@@ -121,6 +123,26 @@ async def test_station_restarts_and_the_meter_does_not(
     reading = await unit.read()
     assert (reading.restarts, reading.grid_w) == (1, 800.0)
     assert {known.grid_w for known in heard} <= {800.0}
+
+
+async def test_one_of_two_units_of_a_node_is_lost(
+    make_node: MakeNode, make_unit: MakeUnit
+) -> None:
+    """What the other one still uses is not taken for what was let go of."""
+    meter = await make_node(board(800.0), serial=2)
+    node = await make_node(charger(Car()), battery())
+    unit = make_unit(node, meters=[chosen(meter, BOARD)])
+    other = make_unit(node, BATTERY)
+    await unit.connect()
+    await other.connect()
+    async with asyncio.timeout(20.0):
+        while (await unit.read()).grid_w is None:
+            await asyncio.sleep(0.05)
+    await unit.connect()
+    async with asyncio.timeout(20.0):
+        while (await unit.read()).grid_w is None:
+            await asyncio.sleep(0.05)
+    assert (await other.read()).soc_percent == 60.0
 
 
 async def test_meter_dies_with_the_grid(

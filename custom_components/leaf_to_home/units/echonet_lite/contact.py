@@ -55,8 +55,8 @@ class Contact:
         self._link: Link | None = None
         self._stops: list[CALLBACK_TYPE] = []
         self._moving: asyncio.Task[None] | None = None
-        # An island outlasts a lost connection.
-        self._before: Station | None = None
+        # What is known of an island outlasts a lost connection.
+        self._island: bool | None = None
         # How long the node takes at most, as far as is known.
         self._patience_s: float | None = None
         self._woken_s: float | None = None
@@ -89,7 +89,7 @@ class Contact:
         link.forget()
         known.conduct.forget()
         self._unproven = self._anew = False
-        station = await async_meet(lan, link, known, self._before)
+        station = await async_meet(lan, link, known, island=self._island)
         self._seat(lan, station)
         self._listen_to(lan, link)
         return station
@@ -105,7 +105,7 @@ class Contact:
             self._woken_s = self.commander.woken_s
         station, self.station, self.commander = self.station, None, None
         if station is not None:
-            self._before = station
+            self._island = station.witnessed_island
             await station.house.close()
         lan, link, self.lan, self._link = self.lan, self._link, None, None
         if lan is not None:
@@ -145,7 +145,14 @@ class Contact:
         assert lan is not None
         self._anew = False
         link.forget()
-        new = await async_meet(lan, link, self._known, station)
+        new = await async_meet(
+            lan,
+            link,
+            self._known,
+            # Another link has other meters on it.
+            house=station.house if station.device.link is link else None,
+            island=station.witnessed_island,
+        )
         if self.station is not station:
             # Somebody else was quicker, or it was let go of.
             raise NoAnswer

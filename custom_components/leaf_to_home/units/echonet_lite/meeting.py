@@ -33,11 +33,16 @@ class Acquaintance:
 
 
 async def async_meet(
-    lan: Lan, link: Link, known: Acquaintance, before: Station | None
+    lan: Lan,
+    link: Link,
+    known: Acquaintance,
+    *,
+    house: House | None = None,
+    island: bool | None = None,
 ) -> Station:
     """Return the station behind a link with all that it tells; raise NoAnswer.
 
-    `before` is what it was until now. Its meters are taken over on the same link.
+    It takes a house over that is in use, and what was last known of an island.
     """
     device = DeviceObject(link, known.eoj)
     await device.load_maps()
@@ -50,7 +55,6 @@ async def async_meet(
             with suppress(NoAnswer):
                 await sibling.load_maps()
                 siblings.append(sibling)
-    house = before.house if before is not None and before.device.link is link else None
     station = Station(
         device,
         siblings,
@@ -59,7 +63,7 @@ async def async_meet(
         conduct=known.conduct,
         learner=known.learner,
         vehicles=known.vehicles,
-        before=before,
+        island=island,
     )
     try:
         await device.refresh(station.profile.fixed)

@@ -59,7 +59,7 @@ class Station:
         conduct: Conduct,
         learner: Learner,
         vehicles: frozenset[str],
-        before: Station | None = None,
+        island: bool | None = None,
     ) -> None:
         self.device = device
         self.siblings = tuple(siblings)
@@ -77,7 +77,7 @@ class Station:
             if epc is not None and sibling.readable(epc)
         ]
         # An island outlasts what else is known of the station.
-        self._island = None if before is None else before.witnessed_island
+        self._island = island
         self._tells_soc = False
         self._fast_s: float | None = None
         self._slow_s: float | None = None
