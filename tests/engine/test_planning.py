@@ -285,6 +285,17 @@ def test_a_trip_that_begins_early_is_not_short() -> None:
     assert (gone[0].start_s, gone[-1].end_s) == (NOW_S, trip.back_s)
 
 
+def test_a_trip_that_was_announced_ends_when_it_was_said_to() -> None:
+    state, inputs = home(bands())
+    back_s = at("2026-11-23T15:00")
+    trip = Departure(time_s=at("2026-11-23T08:00"), soc_percent=60.0, back_s=back_s)
+    inputs = replace(inputs, units={"unit0": UnitInputs(spec=LEAF, departures=(trip,))})
+    state.units["unit0"].connected = False
+    plan = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)["unit0"]
+    gone = [step for step in plan.steps if not step.home]
+    assert (gone[0].start_s, gone[-1].end_s) == (NOW_S, back_s)
+
+
 def test_a_car_that_was_never_away_so_long_may_be_back_soon() -> None:
     state, inputs = home(bands())
     past = Past()
