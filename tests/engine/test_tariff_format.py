@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from custom_components.leaf_to_home.engine.prices import parse_minute
+from custom_components.leaf_to_home.engine.price_parsing import parse_minute
 from custom_components.leaf_to_home.engine.tariff import (
     PriceSeries,
     Tariff,
@@ -65,7 +65,7 @@ def band(**fields: Any) -> dict[str, Any]:
         ({"import": float("nan")}, "import: expected a number, found nan"),
         (
             {"import": {"band": []}},
-            r"import: expected bands or series, found \['band'\]",
+            r"import: expected bands, series, tiers or formula, found \['band'\]",
         ),
         ({"import": {"series": "q"}}, "import.series: no such series: 'q'"),
         ({"export": {"series": 3}}, "export.series: no such series: 3"),

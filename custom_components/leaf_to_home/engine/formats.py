@@ -156,6 +156,10 @@ def series_names(data: object) -> list[str]:
     if isinstance(data, Mapping):
         for key in ("import", "export"):
             source = data.get(key)
+            if isinstance(source, Mapping) and isinstance(
+                formula := source.get("formula"), Mapping
+            ):
+                source = formula.get("spot")
             if isinstance(source, Mapping) and isinstance(source.get("series"), str):
                 names.append(source["series"])
     return names

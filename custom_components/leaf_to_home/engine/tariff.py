@@ -6,16 +6,18 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from .local_clock import LocalClock, LocalDay
-from .prices import (
-    FlatPrice,
-    PriceSeries,
-    PriceSource,
-    TariffError,
-    parse_minute,
-    parse_prices,
-)
+from .price_formula import MonthUse
+from .price_parsing import parse_minute, parse_prices
+from .prices import FlatPrice, KnownPrices, PriceSeries, PriceSource, TariffError
 
-__all__ = ["PriceSeries", "PriceSlot", "Tariff", "TariffError", "parse_tariff"]
+__all__ = [
+    "KnownPrices",
+    "PriceSeries",
+    "PriceSlot",
+    "Tariff",
+    "TariffError",
+    "parse_tariff",
+]
 
 _KEPT_DAYS = 40
 
@@ -51,7 +53,8 @@ class Tariff:
     """What a kWh costs and earns, when, and how far ahead that is known.
 
     `published_minute` is the local minute from which tomorrow's series prices are
-    known; None where they are known from the start.
+    known; None where they are known from the start. A `live` series holds only what is
+    known already: then the minute only tells when more will be.
     """
 
     __slots__ = (
@@ -60,6 +63,7 @@ class Tariff:
         "_export",
         "_import",
         "_known",
+        "_live",
         "_slot",
         "currency",
         "published_minute",
@@ -74,12 +78,14 @@ class Tariff:
         import_prices: PriceSource,
         export_prices: PriceSource,
         published_minute: int | None = None,
+        live: bool = False,
     ) -> None:
         self.currency = currency
         self.zone = zone
         self.published_minute = published_minute
         self._import = import_prices
         self._export = export_prices
+        self._live = live
         self._clock = LocalClock(zone)
         self._days: dict[float, tuple[PriceSlot, ...]] = {}
         self._slot: PriceSlot | None = None
@@ -202,7 +208,7 @@ class Tariff:
         slot = next(slot for slot in self.day_slots(now_s) if now_s < slot.end_s)
         from_s, until_s = slot.start_s, slot.end_s
         known_until_s = float("inf")
-        if self.published_minute is not None:
+        if self.published_minute is not None and not self._live:
             published_s = today.moments(self.published_minute)[0]
             known_until_s = today.end_s
             if now_s < published_s:
@@ -276,13 +282,16 @@ def parse_tariff(
     *,
     timezone: str | None = None,
     currency: str | None = None,
-    series: Mapping[str, PriceSeries] | None = None,
+    series: Mapping[str, PriceSource] | None = None,
+    use: MonthUse | None = None,
+    live: bool = False,
 ) -> Tariff:
     """Read a tariff from the mapping of a file or of stored options.
 
     `timezone` and `currency` stand in for those that the mapping does not have,
-    `series` holds what `series: NAME` refers to. Without `export` it earns nothing.
-    Raises `TariffError` with the path of the field.
+    `series` holds what `series: NAME` refers to, `use` the month's import that tiers
+    go by. Without `export` it earns nothing. Raises `TariffError` with the path of the
+    field.
     """
     zone = _zone(data.get("timezone", timezone))
     money = data.get("currency", currency)
@@ -294,11 +303,12 @@ def parse_tariff(
     return Tariff(
         currency=money,
         zone=zone,
-        import_prices=parse_prices(data["import"], "import", series or {}),
+        import_prices=parse_prices(data["import"], "import", series or {}, use),
         export_prices=parse_prices(
             0.0 if export is None else export, "export", series or {}
         ),
         published_minute=_published(data.get("published")),
+        live=live,
     )
 
 
