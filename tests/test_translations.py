@@ -184,6 +184,7 @@ def test_issues(language: str) -> None:
         health.ISSUE_GRID_SIGN_UNIT,
         health.ISSUE_NO_DECISION,
         *(f"{health.ISSUE_PLAN}_{problem}" for problem in Problem),
+        health.ISSUE_PRICES_MISSING,
         health.ISSUE_SOURCE_STALE,
         health.ISSUE_STORE_UNREADABLE,
         notices.ISSUE_PORT,

@@ -25,6 +25,7 @@ from .presets import async_load_presets
 from .services import async_setup_services
 from .site import build_site, build_spec
 from .sources.meters import Meters
+from .sources.prices import HomePrices, price_store
 from .store import HomeStore, async_remove_unit
 from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
@@ -71,15 +72,18 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     names = {key: subentry.title for key, subentry in entry.subentries.items()}
     plans = HomePlans(hass, entry, PlanProblems(health, names))
     await plans.async_load()
+    prices = HomePrices(hass, entry, health)
+    await prices.async_load()
     home = Home(
         hass,
         entry,
-        site=build_site(hass, entry.data, entry.options),
+        site=build_site(hass, entry.data, entry.options, prices.tariff),
         meters=Meters.create(hass, entry.data, entry.options, stored.intervals),
         store=store,
         state=state,
         health=health,
         plans=plans,
+        prices=prices,
     )
     await _async_add_units(hass, entry, home)
     dr.async_get(hass).async_get_or_create(
@@ -118,6 +122,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) 
     """Delete everything that was stored of a home and its units."""
     await HomeStore(hass, entry.entry_id).async_remove()
     await PlanStore(hass, entry.entry_id).async_remove()
+    await price_store(hass, entry.entry_id).async_remove()
     for subentry_id in entry.subentries:
         await async_remove_unit(hass, subentry_id)
     async_clear_issues(hass, entry.entry_id, also_persistent=True)

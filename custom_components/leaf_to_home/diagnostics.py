@@ -41,6 +41,7 @@ TO_REDACT = {
     "local_address",
     "node",
     "serial_number",
+    "tibber_home",
     "title",
     "unique_id",
     "vin",
@@ -84,6 +85,7 @@ def _home(home: Home) -> dict[str, Any]:
         "decision": to_dict(decision) if decision else None,
         "savings": to_dict(home.savings),
         "plans": _plans(home),
+        "prices": home.prices.diagnostics(),
     }
 
 

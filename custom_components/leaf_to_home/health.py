@@ -22,6 +22,7 @@ ISSUE_GRID_SIGN: Final = "grid_sign"
 ISSUE_GRID_SIGN_UNIT: Final = "grid_sign_unit"
 ISSUE_NO_DECISION: Final = "no_decision"
 ISSUE_PLAN: Final = "plan"
+ISSUE_PRICES_MISSING: Final = "prices_missing"
 ISSUE_SOURCE_STALE: Final = "source_stale"
 ISSUE_STORE_UNREADABLE: Final = "store_unreadable"
 
@@ -85,6 +86,20 @@ class HomeHealth:
     def async_plan_in_order(self, problem: Problem) -> None:
         """Take that back."""
         self._delete(f"{ISSUE_PLAN}_{problem}")
+
+    @callback
+    def async_prices_missing(self, error: str) -> None:
+        """Tell that no prices have come for a day, and why where that is known."""
+        self._create(
+            ISSUE_PRICES_MISSING,
+            ISSUE_PRICES_MISSING,
+            {"error": error},
+        )
+
+    @callback
+    def async_prices_came(self) -> None:
+        """Take that back."""
+        self._delete(ISSUE_PRICES_MISSING)
 
     def _check_sign(
         self, meters: Meters, inputs: Inputs, state: HomeState, now_s: float

@@ -28,6 +28,7 @@ from .plans import HomePlans
 from .publisher import Publisher
 from .saver import Saver, worth_saving
 from .sources.meters import Meters
+from .sources.prices import HomePrices
 from .store import HomeStore
 from .units.base import Unit, UnitInfo
 from .vehicles import Vehicle
@@ -88,6 +89,7 @@ class Home:
         state: HomeState,
         health: HomeHealth,
         plans: HomePlans,
+        prices: HomePrices,
     ) -> None:
         self.hass = hass
         self.entry = entry
@@ -95,6 +97,7 @@ class Home:
         self.state = state
         self.decision: Decision | None = None
         self.plans = plans
+        self.prices = prices
         self.units: dict[str, UnitRuntime] = {}
         self._meters = meters
         self._health = health
@@ -186,6 +189,7 @@ class Home:
         )
         for runtime in self.units.values():
             runtime.worker.async_start(self.hass)
+        self.prices.async_start(self._new_prices)
         self.plans.async_start(self.async_step)
         self.async_step()
         self._stops += [
@@ -223,6 +227,7 @@ class Home:
         if self._stop_meters is not None:
             self._stop_meters()
             self._stop_meters = None
+        await self.prices.async_stop()
         await self._saver.async_close()
 
     @callback
@@ -286,11 +291,17 @@ class Home:
         self._failures = 0
         self._pass_on(self.decision)
         self.plans.async_hear(self.state, seated(self.state, inputs), now_s)
+        self.prices.async_hear(self.state.import_kwh)
         self._health.async_check(self._meters, inputs, self.state, now_s)
         if worth_saving(before, self.state, self.site.tariff, now_s):
             self._saver.async_request()
         self._fast.async_publish()
         self._show()
+
+    @callback
+    def _new_prices(self) -> None:
+        """Go on with the tariff of what is known now."""
+        self.site = replace(self.site, tariff=self.prices.tariff)
 
     @callback
     def _pass_on(self, decision: Decision) -> None:

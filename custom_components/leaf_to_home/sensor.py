@@ -140,6 +140,11 @@ def _measured_by_unit(entry: LeafToHomeConfigEntry) -> bool:
     return kind == GRID_UNIT
 
 
+def _has_price_source(entry: LeafToHomeConfigEntry) -> bool:
+    """Return whether prices come from a source, and so end somewhere."""
+    return entry.runtime_data.home.prices.has_source
+
+
 def _has_solar(entry: LeafToHomeConfigEntry) -> bool:
     """Return whether a sensor, or the unit that is the meter, measures the sun."""
     return bool(entry.data.get(CONF_SOLAR)) or _measured_by_unit(entry)
@@ -435,6 +440,15 @@ HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
         state_class=SensorStateClass.TOTAL_INCREASING,
         suggested_display_precision=2,
         value_fn=_total(lambda state: state.solar_kwh),
+    ),
+    HomeSensorDescription(
+        key="prices_until",
+        translation_key="prices_until",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_has_price_source,
+        significance=TEXT,
+        value_fn=lambda home: home.prices.known_until,
     ),
 )
 

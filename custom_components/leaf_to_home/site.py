@@ -25,21 +25,47 @@ from .const import (
 from .engine.battery import UnitSpec
 from .engine.formats import FormatError, parse_unit
 from .engine.model import CapacityTariff, Site
-from .engine.tariff import TariffError, parse_tariff
+from .engine.price_formula import MonthUse
+from .engine.tariff import KnownPrices, Tariff, TariffError, parse_tariff
+from .sources.price_book import Quotes
 
 # Two ways to say what a conversion loses; one stands for the other.
 LOSS_FORMS: Final = {"efficiency", "loss"}
+# What the engine reads of the tariff's options; the rest says where prices come from.
+TARIFF_KEYS: Final = {"import", "export", "published"}
+SERIES_IMPORT: Final = "import"
+SERIES_EXPORT: Final = "export"
 
 
-def build_site(
-    hass: HomeAssistant, data: Mapping[str, Any], options: Mapping[str, Any]
-) -> Site:
-    """Return the home's contract; raise ConfigEntryError for a tariff that is none."""
+def build_tariff(
+    hass: HomeAssistant,
+    conf: Mapping[str, Any],
+    *,
+    imported: Quotes = (),
+    exported: Quotes = (),
+    published_minute: int | None = None,
+    use: MonthUse | None = None,
+) -> Tariff:
+    """Return the tariff of the options with the prices that are known by now.
+
+    Raises ConfigEntryError for one that is none.
+    """
+    fields = {key: value for key, value in conf.items() if key in TARIFF_KEYS}
+    if published_minute is not None:
+        fields["published"] = {
+            "at": f"{published_minute // 60:02}:{published_minute % 60:02}"
+        }
     try:
-        tariff = parse_tariff(
-            options[CONF_TARIFF],
+        return parse_tariff(
+            fields,
             timezone=hass.config.time_zone,
             currency=hass.config.currency,
+            series={
+                SERIES_IMPORT: _known(imported),
+                SERIES_EXPORT: _known(exported),
+            },
+            use=use,
+            live=True,
         )
     except TariffError as err:
         raise ConfigEntryError(
@@ -47,6 +73,24 @@ def build_site(
             translation_key="tariff_invalid",
             translation_placeholders={"error": str(err)},
         ) from err
+
+
+def _known(quotes: Quotes) -> KnownPrices:
+    return KnownPrices((quote.start_s, quote.end_s, quote.price) for quote in quotes)
+
+
+def build_site(
+    hass: HomeAssistant,
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+    tariff: Tariff | None = None,
+) -> Site:
+    """Return the home's contract, with the tariff of the options where none is given.
+
+    Raises ConfigEntryError for a tariff that is none.
+    """
+    if tariff is None:
+        tariff = build_tariff(hass, options[CONF_TARIFF])
     window_min = int(options.get(CONF_WINDOW, DEFAULT_WINDOW_MIN))
     capacity = options.get(CONF_CAPACITY)
     main_limit_w, phase_limit_w = main_limits_w(

@@ -84,11 +84,15 @@ class Tier:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MonthUse:
-    """What was imported `days` after the billing month began on `begin` (ISO)."""
+    """What was imported `days` after the billing month began on `begin` (ISO).
+
+    `kwh_per_day` is how it should go on, None: as usual.
+    """
 
     begin: str
     days: float
     kwh: float
+    kwh_per_day: float | None = None
 
 
 def billing_begin(day: date, month_day: int) -> date:
@@ -148,4 +152,4 @@ class TieredPrices:
             return kwh / self._kwh_per_day
         if kwh <= use.kwh:
             return use.days * kwh / use.kwh
-        return use.days + (kwh - use.kwh) / self._kwh_per_day
+        return use.days + (kwh - use.kwh) / (use.kwh_per_day or self._kwh_per_day)

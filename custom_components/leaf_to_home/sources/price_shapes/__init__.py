@@ -1,0 +1,1 @@
+"""The shapes in which integrations give prices, one parser for each."""
