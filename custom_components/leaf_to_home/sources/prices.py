@@ -203,19 +203,26 @@ class HomePrices:
                 return
             self._cancel_look()
 
+        self._next_look_s = at_s
+        wait_s = at_s - _now_s()
+        if wait_s <= 0.0:
+            self._look()
+            return
+
         @callback
         def due(_now: datetime) -> None:
-            self._cancel_look = None
-            self._looking = True
-            self._entry.async_create_background_task(
-                self._hass, self._async_look(), f"{DOMAIN} prices"
-            )
+            self._look()
 
-        self._next_look_s = at_s
         self._cancel_look = async_call_later(
-            self._hass,
-            max(0.0, at_s - _now_s()),
-            HassJob(due, cancel_on_shutdown=True),
+            self._hass, wait_s, HassJob(due, cancel_on_shutdown=True)
+        )
+
+    @callback
+    def _look(self) -> None:
+        self._cancel_look = None
+        self._looking = True
+        self._entry.async_create_background_task(
+            self._hass, self._async_look(), f"{DOMAIN} prices"
         )
 
     async def _async_look(self) -> None:
