@@ -177,6 +177,7 @@ class Home:
 
     async def async_start(self) -> None:
         """Listen, read every unit once, decide for the first time, then keep going."""
+        self.prices.async_start(self._new_prices)
         self._stop_meters = self._meters.async_start(
             on_grid=self._grid_heard, on_mains=self.async_step
         )
@@ -189,7 +190,6 @@ class Home:
         )
         for runtime in self.units.values():
             runtime.worker.async_start(self.hass)
-        self.prices.async_start(self._new_prices)
         self.plans.async_start(self.async_step)
         self.async_step()
         self._stops += [

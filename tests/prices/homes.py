@@ -27,7 +27,7 @@ async def home_with(hass: HomeAssistant, tariff: dict[str, Any]) -> Home:
 async def load(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.async_block_till_done()
 
 
 def afternoon_before(day: date, zone: ZoneInfo) -> datetime:

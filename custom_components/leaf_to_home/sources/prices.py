@@ -100,12 +100,12 @@ class HomePrices:
     async def _async_restore(self) -> None:
         try:
             stored = await self._store.async_load() or {}
-            # Other prices are of no use for these.
-            if stored.get("source") == self._conf.get(CONF_SOURCE) and stored:
-                self.book = PriceBook.from_dict(stored["book"])
-                self._heard_s = stored["heard_s"]
-                self._past_done = bool(stored["past_done"])
             self._month = _month_meter(self._conf, stored.get("month"))
+            # Another source's prices are of no use for this one.
+            if self.has_source and stored.get("source") == self._conf[CONF_SOURCE]:
+                self.book = PriceBook.from_dict(stored["book"])
+                self._heard_s = min(float(stored["heard_s"]), _now_s())
+                self._past_done = bool(stored["past_done"])
         except AttributeError, KeyError, NewerStore, TypeError, ValueError:
             LOGGER.warning("%s: the stored prices cannot be read", self._entry.title)
 
