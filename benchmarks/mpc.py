@@ -221,6 +221,7 @@ def _until(near: Part, far: Part, end_s: float, last_s: float) -> Part:
         starts_s=cut,
         import_price=imports[None, :count],
         export_price=exports[None, :count],
+        price_basis=(*near.price_basis, *far.price_basis)[:count],
     )
 
 

@@ -89,12 +89,14 @@ def check(plan: Any) -> None:
             "unit_w",
             "grid_w",
             "import_price",
+            "price_basis",
             "cost",
         }
         assert step["intent"] in list(IntentKind)
         assert step["reason"] in list(ReasonCode)
         assert step["values"].keys() == {"price", "value", "soc_percent"}
         assert step["power_w"] >= 0
+        assert step["price_basis"] == "known"
     covering = steps[0]
     assert covering["intent"] == "cover"
     assert covering["import_price"] == 0.45

@@ -99,6 +99,7 @@ def _step(step: PlannedStep) -> dict[str, Any]:
         "unit_w": round(step.unit_w),
         "grid_w": round(step.grid_w),
         "import_price": _money(step.import_price),
+        "price_basis": step.price_basis.value,
         "cost": _money(step.cost),
     }
 

@@ -193,7 +193,7 @@ def test_time_that_passes_changes_no_price_and_a_changed_one_counts(
     index = data.draw(st.integers(0, len(rest) - 1))
     dearer = list(rest)
     dearer[index] = replace(dearer[index], import_price=9.0)
-    assert change(made, replace(made, prices=dearer), now_s) is Change.VOID
+    assert change(made, replace(made, prices=dearer), now_s) is Change.PRICES
     longer = [*rest, replace(rest[-1], start_s=end_s, end_s=end_s + 1e6)]
     assert change(made, replace(made, prices=longer), now_s) is Change.NEWS
     assert change(made, replace(made, prices=[]), now_s) is Change.NONE

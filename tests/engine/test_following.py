@@ -21,13 +21,14 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
     UnitMode,
 )
-from custom_components.leaf_to_home.engine.plan import Plan, PlannedStep
+from custom_components.leaf_to_home.engine.plan import Plan, PlannedStep, PriceBasis
 from custom_components.leaf_to_home.engine.state import (
     HomeSettings,
     HomeState,
     UnitState,
 )
 from custom_components.leaf_to_home.engine.step import step
+from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import START_S
 from tests.engine.parts import home, inputs, known, reading, unit
 
@@ -142,6 +143,25 @@ def test_a_changed_number_has_a_moment_of_grace_and_no_more() -> None:
     assert not plans.current
     # Once left, it is left for good.
     assert wanted(plans, at_home(), START_S + 20.0) is None
+
+
+def test_a_changed_price_has_a_moment_of_grace_and_no_more() -> None:
+    """A forecast of prices changes every few minutes: no start is lost over that."""
+    plans = following()
+    dearer = inputs(site=replace(inputs().site, tariff=Tariff.flat(0.90)))
+    assert wanted(plans, at_home(), START_S + 10.0, dearer) is not None
+    assert wanted(plans, at_home(), START_S + 10.1 + GRACE_S, dearer) is None
+    assert wanted(plans, at_home(), START_S + 20.0) is None
+
+
+def test_nobody_goes_by_a_price_that_comes_from_nowhere() -> None:
+    steps = plan().steps
+    for basis, followed in (
+        (PriceBasis.ESTIMATED, True),
+        (PriceBasis.UNKNOWN, False),
+    ):
+        made = replace(plan(), steps=(replace(steps[0], price_basis=basis), *steps[1:]))
+        assert (wanted(following(made), at_home(), START_S) is not None) is followed
 
 
 def test_within_the_grace_the_new_reserve_holds_already() -> None:

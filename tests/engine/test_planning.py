@@ -1,7 +1,8 @@
 """From state and inputs to plans: timelines, several units, replays that plan."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from custom_components.leaf_to_home.engine.model import (
     Site,
     UnitInputs,
 )
+from custom_components.leaf_to_home.engine.plan import PriceBasis
 from custom_components.leaf_to_home.engine.planning import OwnPast, Past, Planner
 from custom_components.leaf_to_home.engine.presence import PresenceHistory
 from custom_components.leaf_to_home.engine.price_futures import PriceMemory
@@ -36,6 +38,7 @@ from custom_components.leaf_to_home.engine.state import (
 )
 from custom_components.leaf_to_home.engine.tables import HouseRun
 from custom_components.leaf_to_home.engine.tariff import (
+    KnownPrices,
     PriceSeries,
     Tariff,
     parse_tariff,
@@ -52,7 +55,12 @@ SERIES = PriceSeries(
 )
 
 
-def day_ahead(series: PriceSeries = SERIES) -> Tariff:
+def in_london(text: str) -> float:
+    zone = ZoneInfo("Europe/London")
+    return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
+
+
+def day_ahead(series: PriceSeries | KnownPrices = SERIES) -> Tariff:
     return parse_tariff(
         {
             "currency": "EUR",
@@ -96,6 +104,9 @@ def test_unknown_prices_are_several_futures(hour: int) -> None:
     certain = far.starts_s[:-1] < known_s
     assert np.ptp(far.import_price[:, certain], axis=0).max() == pytest.approx(0.0)
     assert np.ptp(far.import_price[:, ~certain], axis=0).max() > 0.01
+    assert set(timeline.near.price_basis) == {PriceBasis.KNOWN}
+    assert [basis is PriceBasis.KNOWN for basis in far.price_basis] == certain.tolist()
+    assert PriceBasis.UNKNOWN not in far.price_basis
 
 
 def test_without_a_past_the_known_prices_go_on() -> None:
@@ -103,13 +114,58 @@ def test_without_a_past_the_known_prices_go_on() -> None:
     timeline = lay_out(day_ahead(short), NOW_S, PriceMemory())
     assert len(timeline.far.import_price) == 1
     assert timeline.far.import_price == pytest.approx(0.2)
+    assert timeline.far.price_basis[-1] is PriceBasis.ESTIMATED
+
+
+def test_a_price_that_failed_to_come_is_estimated_too() -> None:
+    """At noon nothing is known of the day, but much of the days before."""
+    now_s = at("2026-11-23T12:00")
+    times = [at("2026-11-01T00:00") + 3600.0 * i for i in range(22 * 24)]
+    prices = [0.1 if (i % 24) < 18 else 0.4 for i in range(22 * 24)]
+    known = KnownPrices(
+        (start_s, start_s + 3600.0, price)
+        for start_s, price in zip(times, prices, strict=True)
+    )
+    tariff = day_ahead(known)
+    timeline = lay_out(tariff, now_s, PriceMemory())
+    assert set(timeline.near.price_basis) == {PriceBasis.ESTIMATED}
+    assert timeline.near.import_price == pytest.approx(0.1, abs=0.02)
+    far = timeline.far
+    evening = (far.starts_s[:-1] >= at("2026-11-23T18:00")) & (
+        far.starts_s[:-1] < at("2026-11-24T00:00")
+    )
+    assert far.import_price.mean(axis=0)[evening] == pytest.approx(0.4, abs=0.02)
+    # A day later these are no longer the days before.
+    lost = lay_out(tariff, now_s + 86400.0, PriceMemory())
+    assert set(lost.near.price_basis) == {PriceBasis.UNKNOWN}
+
+
+def test_prices_of_another_zone_end_within_a_local_day() -> None:
+    """In London the market's day ends an hour before midnight."""
+    begin_s = in_london("2026-11-01T00:00") - 3600.0
+    known = KnownPrices(
+        (begin_s + 3600.0 * i, begin_s + 3600.0 * (i + 1), 0.4 if i % 24 == 9 else 0.1)
+        for i in range(23 * 24)
+    )
+    tariff = parse_tariff(
+        {"import": {"series": "p"}, "published": {"at": "12:00"}},
+        timezone="Europe/London",
+        currency="GBP",
+        series={"p": known},
+        live=True,
+    )
+    far = lay_out(tariff, in_london("2026-11-23T15:00"), PriceMemory()).far
+    dear = far.starts_s[:-1][far.import_price.mean(axis=0) > 0.3]
+    assert dear.tolist()[-1] == in_london("2026-11-25T08:00")
 
 
 def test_without_any_price_there_are_steps() -> None:
     old = PriceSeries([0.0, 3600.0], [0.2, 0.2])
     timeline = lay_out(day_ahead(old), NOW_S, PriceMemory())
     assert len(timeline.near.starts_s) >= 2
-    assert timeline.near.import_price == pytest.approx(0.0)
+    assert set(timeline.near.price_basis + timeline.far.price_basis) == {
+        PriceBasis.UNKNOWN
+    }
 
 
 def test_a_run_may_end_before_the_horizon() -> None:

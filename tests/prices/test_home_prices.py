@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import ReasonCode
+from custom_components.leaf_to_home.engine.plan import PriceBasis
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.sources import prices
 from custom_components.leaf_to_home.sources.price_actions import ActionReader
@@ -69,8 +70,9 @@ async def pass_time(
 ) -> None:
     """Let time pass in one step, and what is due then happen."""
     freezer.tick(timedelta(**delta))
-    # The meter is heard all the time.
+    # Meter and unit are heard all the time.
     set_power(hass, GRID, 500.0 + dt_util.utcnow().minute)
+    recording.UNITS[UNIT_ID].push()
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
     await settle(hass, freezer)
@@ -114,6 +116,15 @@ def price_now(home: Home) -> float | None:
     home.async_step()
     assert home.decision is not None
     return home.decision.import_price
+
+
+async def basis_now(hass: HomeAssistant, home: Home) -> PriceBasis:
+    """Return where the plan of now has its price from."""
+    while home.plans.running:
+        await asyncio.sleep(0.01)
+    step = home.plans.plans[UNIT_ID].at(dt_util.utcnow().timestamp())
+    assert step is not None
+    return step.price_basis
 
 
 def issues(hass: HomeAssistant) -> list[ir.IssueEntry]:
@@ -177,28 +188,33 @@ async def test_what_is_known_stays_known(
     home, _ = await loaded(hass, freezer, NORD_POOL)
     assert known_until(home) == midnight(TOMORROW)
     servers.down = True
-    for _ in range(28):
-        await pass_time(hass, freezer, hours=1)
+    for _ in range(14):
+        await pass_time(hass, freezer, hours=2)
     assert not issues(hass)
     assert price_now(home) == pytest.approx(payloads.price(TOMORROW, 17 * 4), abs=1e-5)
     assert caplog.text.count("no prices: Nord Pool could not be asked") == 1
 
-    for _ in range(2):
-        await pass_time(hass, freezer, hours=1)
+    await pass_time(hass, freezer, hours=2)
     (issue,) = issues(hass)
     assert issue.translation_key == "prices_missing"
     assert issue.translation_placeholders is not None
     assert "Nord Pool could not be asked" in issue.translation_placeholders["error"]
-    # When nothing is known any more, the unit is held still.
-    for _ in range(6):
-        await pass_time(hass, freezer, hours=1)
+    # When nothing is known any more, the day before tells what the price may be.
+    for _ in range(3):
+        await pass_time(hass, freezer, hours=2)
     assert price_now(home) is None
-    await pass_time(hass, freezer, minutes=10)
+    assert await basis_now(hass, home) is PriceBasis.ESTIMATED
+    assert home.plans.followed(dt_util.utcnow().timestamp())
+    # Another day later nobody knows, and the unit is held still.
+    for _ in range(8):
+        await pass_time(hass, freezer, hours=3)
+    assert await basis_now(hass, home) is PriceBasis.UNKNOWN
+    assert price_now(home) is None
     assert home.decision is not None
     assert home.decision.units[UNIT_ID].reason.code is ReasonCode.NO_PRICE
 
     servers.down = False
-    servers.last = TOMORROW + timedelta(days=1)
+    servers.last = TOMORROW + timedelta(days=2)
     await pass_time(hass, freezer, minutes=31)
     assert price_now(home) is not None
     assert not issues(hass)

@@ -21,13 +21,14 @@ class Change(StrEnum):
     """What has become of the basis of a plan.
 
     `news`: it holds, but more is known now. `settings`: the user changed a number,
-    which the limits and the departure rule keep at once. `void`: another unit, car,
-    contract or price.
+    which the limits and the departure rule keep at once. `prices`: some are others
+    now, as forecast ones are every few minutes. `void`: another unit, car or contract.
     """
 
     NONE = "none"
     NEWS = "news"
     SETTINGS = "settings"
+    PRICES = "prices"
     VOID = "void"
 
 
@@ -109,7 +110,6 @@ def change(made: Basis, now: Basis, now_s: float) -> Change:
         made.contract != now.contract
         or made.units.keys() != now.units.keys()
         or any(_other_car(made.units[key], unit) for key, unit in now.units.items())
-        or not _agree(made.prices, now.prices)
     ):
         return Change.VOID
     if made.import_limit_w != now.import_limit_w or any(
@@ -117,6 +117,8 @@ def change(made: Basis, now: Basis, now_s: float) -> Change:
         for key, unit in now.units.items()
     ):
         return Change.SETTINGS
+    if not _agree(made.prices, now.prices):
+        return Change.PRICES
     grown_s = _known_s(now.prices) - _known_s(made.prices)
     return Change.NEWS if grown_s > NEWS_S else Change.NONE
 

@@ -10,9 +10,9 @@ from .state import HomeState
 
 # A plan that could not be renewed for this long leaves the rule in charge.
 PLAN_MAX_AGE_S = 1800.0
-# A number that the user changed makes a new plan at once. For so long the units go on
-# meanwhile, within their new limits: the rule may want something else, and a stop for
-# the blink of an eye costs a start, which then has to wait.
+# A number that the user changed, and a changed price, makes a new plan at once. For so
+# long the units go on meanwhile, within their new limits: the rule may want something
+# else, and a stop for the blink of an eye costs a start, which then has to wait.
 GRACE_S = 3.0
 
 
@@ -55,7 +55,7 @@ class Following:
         match change(self.made_for, now, now_s):
             case Change.VOID:
                 return False
-            case Change.SETTINGS:
+            case Change.SETTINGS | Change.PRICES:
                 if self._outdated_s is None:
                     self._outdated_s = now_s
                 return 0.0 <= now_s - self._outdated_s <= GRACE_S

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .plan import PriceBasis
 from .price_futures import PriceMemory, price_futures
 from .tariff import PriceSlot, Tariff
 
@@ -33,12 +34,14 @@ _HOUR_S = 3600.0
 class Part:
     """Steps (T+1 edges) with their prices, futures x steps.
 
-    `turns` are the steps at which one future leads to others.
+    `turns` are the steps at which one future leads to others; `price_basis` tells
+    where each import price comes from.
     """
 
     starts_s: Floats
     import_price: Floats
     export_price: Floats
+    price_basis: tuple[PriceBasis, ...]
     turns: tuple[tuple[int, Floats], ...] = ()
 
 
@@ -81,13 +84,17 @@ def lay_out(
         branch_s = min(branch_s, end_s - step_s)
     near_s = _edges(now_s, branch_s, step_s, [*cuts, *(s.start_s for s in slots)])
     far_s = _edges(branch_s, end_s, max(FAR_STEP_S, step_s), [*cuts, known_s])
+    today = tariff.day_slots(now_s)
+    usual = _mean([*today, *slots], export=False), _mean([*today, *slots], export=True)
+    near = _part(tariff, slots, known_s, near_s, memory, usual)
     return Timeline(
         near=Part(
             starts_s=near_s,
-            import_price=_filled(_known(slots, near_s, export=False))[None],
-            export_price=_filled(_known(slots, near_s, export=True))[None],
+            import_price=near.import_price.mean(axis=0, keepdims=True),
+            export_price=near.export_price.mean(axis=0, keepdims=True),
+            price_basis=near.price_basis,
         ),
-        far=_far_part(tariff, slots, known_s, far_s, memory),
+        far=_part(tariff, slots, known_s, far_s, memory, usual),
     )
 
 
@@ -120,34 +127,55 @@ def _known(slots: Sequence[PriceSlot], edges_s: Floats, *, export: bool) -> Floa
         return np.where(covered > 1e-6, total / np.maximum(covered, 1e-9), np.nan)
 
 
-def _filled(prices: Floats) -> Floats:
-    """Return prices with the mean of the others where one is not known, else 0."""
-    known = prices[~np.isnan(prices)]
-    mean = float(known.mean()) if len(known) else 0.0
-    return np.where(np.isnan(prices), mean, prices)
+def _mean(slots: Sequence[PriceSlot], *, export: bool) -> float | None:
+    """Return the mean of the known prices, None where there are none."""
+    paid = lasting_s = 0.0
+    for slot in slots:
+        price = slot.export_price if export else slot.import_price
+        if price is not None:
+            paid += price * (slot.end_s - slot.start_s)
+            lasting_s += slot.end_s - slot.start_s
+    return paid / lasting_s if lasting_s else None
 
 
-def _far_part(
+def _part(
     tariff: Tariff,
     slots: tuple[PriceSlot, ...],
     known_s: float,
     edges_s: Floats,
     memory: PriceMemory,
+    usual: tuple[float | None, float | None],
 ) -> Part:
-    """Return the far steps: known prices first, then several futures."""
+    """Return steps with the known prices first, then several futures of the others.
+
+    Where these cannot be told, prices are the `usual` ones (import, export).
+    """
     imports, exports = (_known(slots, edges_s, export=e) for e in (False, True))
+    open_ = np.isnan(imports)
+    told = np.zeros_like(open_)
     futures = None
-    if np.isnan(imports).any():
+    if open_.any():
         futures = price_futures(memory, tariff, known_s, edges_s)
-    if futures is None:
-        return Part(
-            starts_s=edges_s,
-            import_price=_filled(imports)[None],
-            export_price=_filled(exports)[None],
-        )
+    if futures is not None:
+        told = edges_s[:-1] >= known_s
+        imports = np.where(open_ & told, futures.import_price, imports)
+        exports = np.where(np.isnan(exports) & told, futures.export_price, exports)
+    estimated = told | (usual[0] is not None)
+    basis = np.where(
+        open_,
+        np.where(estimated, PriceBasis.ESTIMATED, PriceBasis.UNKNOWN),
+        PriceBasis.KNOWN,
+    )
     return Part(
         starts_s=edges_s,
-        import_price=np.where(np.isnan(imports), futures.import_price, imports),
-        export_price=np.where(np.isnan(exports), futures.export_price, exports),
-        turns=futures.turns,
+        import_price=_filled(imports, usual[0]),
+        export_price=_filled(exports, usual[1]),
+        turns=futures.turns if futures is not None else (),
+        price_basis=tuple(map(PriceBasis, basis.tolist())),
     )
+
+
+def _filled(prices: Floats, usual: float | None) -> Floats:
+    """Return prices, futures x steps, with the usual one where none is there."""
+    filled: Floats = np.where(np.isnan(prices), usual or 0.0, np.atleast_2d(prices))
+    return filled

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from .battery import UnitSpec
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 type Floats = NDArray[np.float64]
+
+
+class PriceBasis(StrEnum):
+    """Where a step's import price comes from.
+
+    `estimated`: from past prices. `unknown`: from nowhere, and nobody goes by it.
+    """
+
+    KNOWN = "known"
+    ESTIMATED = "estimated"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +93,8 @@ class Stretch:
     `sunny` (T) are steps in which the sun keeps batteries from exporting. Of `draw_w`
     other units charge `charged_w`, and they export `exported_w` (T x Q).
     At the steps in `turns` each future leads to the others with the probabilities of
-    the matrix (K x K).
+    the matrix (K x K). `price_basis` (T) tells where they come from; without it all
+    are known.
     """
 
     starts_s: Floats
@@ -94,6 +107,7 @@ class Stretch:
     charged_w: Floats | None = None
     exported_w: Floats | None = None
     turns: tuple[tuple[int, Floats], ...] = ()
+    price_basis: tuple[PriceBasis, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +160,7 @@ class PlannedStep:
     import_price: float
     cost: float
     home: bool = True
+    price_basis: PriceBasis = PriceBasis.KNOWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,9 +185,14 @@ class Plan:
         return None
 
     def intent(self, now_s: float) -> Intent | None:
-        """Return what is to be done now, None where the unit is away or it is over."""
+        """Return what is to be done now.
+
+        None where the unit is away, the price is unknown, or the plan is over.
+        """
         step = self.at(now_s)
-        return step.intent if step is not None and step.home else None
+        if step is None or step.price_basis is PriceBasis.UNKNOWN or not step.home:
+            return None
+        return step.intent
 
     def next_action(self, now_s: float) -> NextAction | None:
         """Return the first change of what is done."""
@@ -249,4 +269,5 @@ def _step(data: Any) -> PlannedStep:
         import_price=float(data["import_price"]),
         cost=float(data["cost"]),
         home=bool(data["home"]),
+        price_basis=PriceBasis(data["price_basis"]),
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from .model import Intent, IntentKind, Reason, ReasonCode
 from .options import Option
-from .plan import Absence, Floats, Plan, PlannedStep, Task
+from .plan import Absence, Floats, Plan, PlannedStep, PriceBasis, Task
 from .program import Program
 from .sweep import POINTS, Solved, Sweep
 
@@ -198,10 +198,11 @@ class _Walker:
                 grid_w.tolist(),
                 stretch.import_price.mean(axis=0).tolist(),
                 path.bill.tolist(),
+                stretch.price_basis or [PriceBasis.KNOWN] * len(path.chosen),
                 strict=True,
             )
         ):
-            start_s, end_s, kwh, power_w, net_w, price, cost = row
+            start_s, end_s, kwh, power_w, net_w, price, cost, basis = row
             steps.append(
                 PlannedStep(
                     start_s=start_s,
@@ -213,6 +214,7 @@ class _Walker:
                     import_price=price,
                     cost=cost,
                     home=not sweep.calendar.away[index],
+                    price_basis=basis,
                 )
             )
         return steps

@@ -211,6 +211,7 @@ class Planner:
             draw_w=draw_w,
             weights=weights,
             turns=part.turns,
+            price_basis=part.price_basis,
         )
 
 

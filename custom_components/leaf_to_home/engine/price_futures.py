@@ -199,7 +199,9 @@ def price_futures(
         first, last = np.searchsorted(starts_s, (begin_s, end_s)).tolist()
         if begin_s > known_s and first < last:
             turns.append((first, _transitions(learnt, before, spread, quantiles)))
-        hours = ((starts_s[first:last] - begin_s) // 3600.0).astype(np.int64)
+        # Prices of another zone's day may end within a local one.
+        midnight_s = tariff.day_slots(begin_s)[0].start_s
+        hours = ((starts_s[first:last] - midnight_s) // 3600.0).astype(np.int64)
         hours = np.minimum(hours, _HOURS - 1)
         for k, day in enumerate(_like(days, kind)):
             imports[k, first:last] = day.imports[hours] - day.level + levels[k]

@@ -125,6 +125,7 @@ class Tariff:
             import_prices=self._import,
             export_prices=self._export,
             published_minute=self.published_minute,
+            live=self._live,
         )
 
     def at(self, now_s: float) -> PriceSlot | None:
