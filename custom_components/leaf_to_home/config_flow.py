@@ -22,8 +22,9 @@ from homeassistant.data_entry_flow import FlowContext, FlowResult
 from .const import CONF_DRIVER, CONF_PHASES, CONF_TARIFF, DOMAIN, SUBENTRY_UNIT
 from .flow_discovery import DiscoverySteps
 from .flow_limits import LIMIT_KEYS, LimitSteps
+from .flow_prices import PriceSteps
 from .flow_sources import CONF_KIND, HOME_SCHEMA, SourceSteps
-from .flow_tariff import CONF_EXPORT, CONF_IMPORT, TariffSteps
+from .flow_tariff import CONF_EXPORT, CONF_IMPORT
 from .units.base import DRIVERS
 from .units.echonet_lite_form import EchonetLiteSteps
 from .units.simulated_form import SimulatedSteps
@@ -39,7 +40,7 @@ class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT
 class LeafToHomeConfigFlow(
     SourceSteps,
     LimitSteps,
-    TariffSteps,
+    PriceSteps,
     DriverSteps[ConfigFlowContext, ConfigFlowResult, str],
     DiscoverySteps,
     domain=DOMAIN,
@@ -190,7 +191,7 @@ class LeafToHomeConfigFlow(
         )
 
 
-class HomeOptionsFlow(LimitSteps, TariffSteps, OptionsFlow):
+class HomeOptionsFlow(LimitSteps, PriceSteps, OptionsFlow):
     """Change a home's tariff and limits."""
 
     async def async_step_init(

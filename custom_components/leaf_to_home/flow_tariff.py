@@ -71,6 +71,8 @@ class Gap:
 class TariffSteps(ConfigEntryBaseFlow):
     """Asks for a flat price or for bands; the home flow and the options share it."""
 
+    TARIFF_MENU: tuple[str, ...] = ("flat", "bands")
+
     _bands: list[dict[str, Any]]
 
     async def _async_tariff_done(self, tariff: dict[str, Any]) -> ConfigFlowResult:
@@ -80,6 +82,10 @@ class TariffSteps(ConfigEntryBaseFlow):
     def _known_tariff(self) -> Mapping[str, Any]:
         """Return the tariff to begin with, empty or partial in a new home."""
         raise NotImplementedError
+
+    async def _async_bands_done(self) -> ConfigFlowResult | None:
+        """Go on once bands cover all times; None where they are the import price."""
+        return None
 
     async def async_step_tariff(
         self, user_input: dict[str, Any] | None = None
@@ -91,7 +97,9 @@ class TariffSteps(ConfigEntryBaseFlow):
             if isinstance(imported, Mapping) and CONF_BANDS in imported
             else []
         )
-        return self.async_show_menu(step_id="tariff", menu_options=["flat", "bands"])
+        return self.async_show_menu(
+            step_id="tariff", menu_options=list(self.TARIFF_MENU)
+        )
 
     async def async_step_flat(
         self, user_input: dict[str, Any] | None = None
@@ -102,7 +110,7 @@ class TariffSteps(ConfigEntryBaseFlow):
             errors = self._tariff_errors(user_input)
             if not errors:
                 return await self._async_tariff_done(user_input)
-        price = _price(self.hass)
+        price = price_selector(self.hass)
         return self.async_show_form(
             step_id="flat",
             data_schema=self.add_suggested_values_to_schema(
@@ -160,7 +168,7 @@ class TariffSteps(ConfigEntryBaseFlow):
     ) -> ConfigFlowResult:
         schema = vol.Schema(
             {
-                vol.Required(CONF_PRICE): _price(self.hass),
+                vol.Required(CONF_PRICE): price_selector(self.hass),
                 vol.Optional(CONF_FROM): TimeSelector(),
                 vol.Optional(CONF_TO): TimeSelector(),
                 vol.Optional(CONF_DAYS): _several(WEEKDAYS, "weekday"),
@@ -226,6 +234,8 @@ class TariffSteps(ConfigEntryBaseFlow):
                 },
                 await self._async_band_text(band),
             )
+        if (done := await self._async_bands_done()) is not None:
+            return done
         errors: dict[str, str] = {}
         if user_input is not None:
             tariff = {CONF_IMPORT: {CONF_BANDS: self._bands}, **user_input}
@@ -235,7 +245,9 @@ class TariffSteps(ConfigEntryBaseFlow):
         return self.async_show_form(
             step_id="export",
             data_schema=self.add_suggested_values_to_schema(
-                vol.Schema({vol.Required(CONF_EXPORT, default=0): _price(self.hass)}),
+                vol.Schema(
+                    {vol.Required(CONF_EXPORT, default=0): price_selector(self.hass)}
+                ),
                 user_input or _numbers(self._known_tariff()),
             ),
             errors=errors,
@@ -325,7 +337,7 @@ def _holds(band: Mapping[str, Any], month: int, day: str, minute: int) -> bool:
     return minute >= begin or minute < end
 
 
-def _without_seconds(clock: str) -> str:
+def without_seconds(clock: str) -> str:
     """Return HH:MM where that says it all; the engine refuses the rest."""
     time = cv.time(clock)
     return clock if time.second else f"{time:%H:%M}"
@@ -345,7 +357,7 @@ def _to_band(user_input: Mapping[str, Any]) -> dict[str, Any]:
     band: dict[str, Any] = {CONF_PRICE: user_input[CONF_PRICE]}
     for key in (CONF_FROM, CONF_TO):
         if key in user_input:
-            band[key] = _without_seconds(user_input[key])
+            band[key] = without_seconds(user_input[key])
     days = user_input.get(CONF_DAYS, [])
     if 0 < len(days) < len(WEEKDAYS):
         band[CONF_DAYS] = [day for day in WEEKDAYS if day in days]
@@ -370,7 +382,8 @@ def _numbers(tariff: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _price(hass: HomeAssistant) -> NumberSelector:
+def price_selector(hass: HomeAssistant) -> NumberSelector:
+    """Return a field for a price of one kWh."""
     return NumberSelector(
         NumberSelectorConfig(
             step="any",

@@ -13,6 +13,8 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from tests.conftest import make_entry
+from tests.flow_walk import Walk
 from tests.prices.homes import (
     DAYS,
     IMPORT,
@@ -77,6 +79,32 @@ async def test_tibber(
     )
     check_day(home, day, OSLO, steps)
     check_day(home, day - timedelta(days=1), OSLO, 96)
+
+
+async def test_the_form_offers_the_homes_that_tibber_has(
+    hass: HomeAssistant,
+    tibber: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    servers: Servers,
+) -> None:
+    freezer.move_to(afternoon_before(PLAIN_DAY, OSLO))
+    servers.last = PLAIN_DAY
+    await load(hass, tibber)
+    entry = make_entry(options={"tariff": {"import": 0.3}})
+    entry.add_to_hass(hass)
+    walk = await Walk(hass.config_entries.options, "options").start(entry.entry_id)
+    await walk.choose("tariff")
+    await walk.choose("price_integration")
+    await walk.submit(integration="tibber")
+    assert walk.step == "price_tibber"
+    assert walk.suggested() == {"tibber_home": TIBBER_HOME}
+    assert await hass.config_entries.async_unload(tibber.entry_id)
+    await walk.submit(tibber_home=TIBBER_HOME)
+    assert walk.errors == {"base": "price_source"}
+    assert walk.placeholders["problem"].startswith("Tibber is not available")
+    assert await hass.config_entries.async_setup(tibber.entry_id)
+    await walk.submit(tibber_home=TIBBER_HOME)
+    assert walk.step == "price_parts"
 
 
 async def test_a_home_that_tibber_does_not_know(

@@ -139,6 +139,13 @@ class TibberReader(ActionReader):
 
     async def async_read(self, days: Sequence[date]) -> Offer:
         """Return all that Tibber has, whatever the days."""
+        shape = RecordShape(
+            name=self.title, lists=(self.home,), start="start_time", price="price"
+        )
+        return Offer(imported=self._read(shape, await self.async_homes()))
+
+    async def async_homes(self) -> Mapping[str, Any]:
+        """Return the prices of each home, by its name."""
         self._entry()
         begin = dt_util.start_of_local_day()
         answer = await self._async_call(
@@ -147,12 +154,7 @@ class TibberReader(ActionReader):
             end=(begin + timedelta(days=3)).isoformat(),
         )
         homes = answer.get("prices")
-        shape = RecordShape(
-            name=self.title, lists=(self.home,), start="start_time", price="price"
-        )
-        return Offer(
-            imported=self._read(shape, homes if isinstance(homes, Mapping) else {})
-        )
+        return homes if isinstance(homes, Mapping) else {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """When prices are looked for again."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from ..engine.local_clock import LocalClock, LocalDay
@@ -39,6 +40,10 @@ class PriceSchedule:
         if published_s is None or now_s >= published_s:
             days.append(self.clock.day_after(days[-1]))
         return days
+
+    def dates(self, from_s: float, now_s: float) -> list[date]:
+        """Return the same days as dates."""
+        return [date.fromisoformat(day.iso) for day in self.days(from_s, now_s)]
 
     def next_look(
         self, now_s: float, known_until_s: float | None, failures: int

@@ -359,7 +359,9 @@ def _month_meter(conf: Mapping[str, Any], stored: Any) -> MonthMeter | None:
         month_kwh=float(tiers["month_kwh"]),
         month_day=int(tiers.get("month_day", 1)),
         edges_kwh=[
-            float(tier["upto_kwh"]) for tier in tiers["tiers"] if "upto_kwh" in tier
+            float(tier["upto_kwh"])
+            for tier in tiers["tiers"]
+            if tier.get("upto_kwh") is not None
         ],
         stored=stored,
     )
