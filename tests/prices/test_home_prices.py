@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date, timedelta
+from statistics import fmean
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -27,7 +28,7 @@ from tests import recording
 from tests.conftest import GRID, UNIT_ID, make_entry, set_power, setup, unit_data
 from tests.prices import payloads
 from tests.prices.homes import IMPORT, load
-from tests.prices.payloads import AUTUMN_DAY, OSLO, PLAIN_DAY, begin
+from tests.prices.payloads import AUTUMN_DAY, OSLO, PLAIN_DAY, SPRING_DAY, begin
 from tests.prices.servers import Servers, nord_pool_entry
 
 pytestmark = pytest.mark.usefixtures("recording_driver", "norway")
@@ -121,7 +122,8 @@ def price_now(home: Home) -> float | None:
 async def basis_now(hass: HomeAssistant, home: Home) -> PriceBasis:
     """Return where the plan of now has its price from."""
     while home.plans.running:
-        await asyncio.sleep(0.01)
+        # Time is frozen, so that a pause would never end.
+        await hass.loop.run_in_executor(None, int)
     step = home.plans.plans[UNIT_ID].at(dt_util.utcnow().timestamp())
     assert step is not None
     return step.price_basis
@@ -595,6 +597,52 @@ async def test_clocks_that_are_set_back(
     await pass_time(hass, freezer, hours=1)
     assert dt_util.as_local(dt_util.utcnow()).hour == 2
     assert price_now(home) == payloads.price(AUTUMN_DAY, 12)
+
+
+@pytest.mark.parametrize(("day", "hours"), [(SPRING_DAY, 23), (AUTUMN_DAY, 25)])
+async def test_a_plan_over_a_day_on_which_clocks_change(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    day: date,
+    hours: int,
+) -> None:
+    """Up to the last quarter-hour prices are known; then they are estimated, marked."""
+    freezer.move_to(begin(day, OSLO) - timedelta(hours=9))
+    before = day - timedelta(days=1)
+    hass.states.async_set(
+        PRICES, "0.1", payloads.nord_pool_custom(before, OSLO, tomorrow=True)
+    )
+    home, _ = await loaded(hass, freezer, {**ENTITY, "published": {"at": "13:00"}})
+    await pass_time(hass, freezer, seconds=10)
+    await basis_now(hass, home)
+    answer = await hass.services.async_call(
+        DOMAIN, "get_plan", {}, blocking=True, return_response=True
+    )
+    assert answer is not None
+    units: Any = answer["units"]
+    steps = [
+        (
+            dt_util.parse_datetime(step["start"]),
+            dt_util.parse_datetime(step["end"]),
+            step,
+        )
+        for step in units[UNIT_ID]["steps"]
+    ]
+    prices_of = {
+        at: payloads.price(day, number) for number, at in payloads.steps(day, OSLO, 15)
+    }
+    assert len(prices_of) == hours * 4
+    until = midnight(day)
+    inside = [(a, b, step) for a, b, step in steps if begin(day, OSLO) <= a < until]
+    assert sum(((b - a) for a, b, _ in inside), timedelta()) == timedelta(hours=hours)
+    for a, b, step in inside:
+        assert step["price_basis"] == "known"
+        parts = [price for at, price in prices_of.items() if a <= at < b]
+        assert step["import_price"] == pytest.approx(fmean(parts), abs=1e-4)
+    # To the next publication each quarter-hour is planned for itself.
+    assert sum(b - a == timedelta(minutes=15) for a, b, _ in inside) == hours * 4 - 44
+    later = {step["price_basis"] for a, _, step in steps if a >= until}
+    assert later == {"estimated"}
 
 
 async def test_an_answer_that_does_not_come(
