@@ -74,7 +74,6 @@ class PriceParts(TariffSteps):
     _price_published: str | None = None
     _price_offer: Offer | None = None
     _price_spot: Mapping[str, Any]
-    _price_problem: str = ""
     # The answers of the step of parts, while bands of fees are asked for.
     _price_parts: dict[str, Any] | None = None
 
@@ -86,7 +85,9 @@ class PriceParts(TariffSteps):
         self._price_source = self._price_published = None
         self._price_offer = self._price_parts = None
         self._price_problem = ""
-        return await super().async_step_tariff(user_input)
+        result = await super().async_step_tariff(user_input)
+        self._bands = list(self._known_spot().get(CONF_BANDS, []))
+        return result
 
     # ------------------------------------------------------------------ tiers
 
@@ -160,10 +161,6 @@ class PriceParts(TariffSteps):
         self, user_input: dict[str, Any] | None, errors: dict[str, str]
     ) -> ConfigFlowResult:
         price = price_selector(self.hass)
-        dated = _rows(
-            {CONF_FROM: (DateSelector(), True), CONF_PRICE: (price, True)},
-            "price_dated",
-        )
         fields: dict[vol.Marker, Any] = {
             vol.Required(CONF_LOSS, default=0): _number(0, HIGHEST_LOSS_PERCENT, "%"),
             vol.Required(CONF_FACTOR, default=1): _number(0, HIGHEST_FACTOR, None),
@@ -179,13 +176,7 @@ class PriceParts(TariffSteps):
             )
         fields[vol.Required(CONF_EXPORT, default=0)] = price
         suggested = user_input or self._known_parts()
-        monthly = {vol.Optional(CONF_FUEL): dated, vol.Optional(CONF_LEVY): dated}
-        fields[vol.Required(CONF_MONTHLY)] = section(
-            self.add_suggested_values_to_schema(
-                vol.Schema(monthly), suggested.get(CONF_MONTHLY, {})
-            ),
-            {"collapsed": not suggested.get(CONF_MONTHLY)},
-        )
+        fields[vol.Required(CONF_MONTHLY)] = self._monthly(suggested)
         return self.async_show_form(
             step_id="price_parts",
             data_schema=self.add_suggested_values_to_schema(
@@ -197,6 +188,40 @@ class PriceParts(TariffSteps):
                 "problem": self._price_problem,
             },
         )
+
+    def _monthly(self, suggested: Mapping[str, Any]) -> section:
+        """Return the lists of what changes with the month or the year."""
+        price = price_selector(self.hass)
+        dated = _rows(
+            {CONF_FROM: (DateSelector(), True), CONF_PRICE: (price, True)},
+            "price_dated",
+        )
+        fields = {vol.Optional(CONF_FUEL): dated, vol.Optional(CONF_LEVY): dated}
+        values = suggested.get(CONF_MONTHLY, {})
+        return section(
+            self.add_suggested_values_to_schema(vol.Schema(fields), values),
+            {"collapsed": not values},
+        )
+
+    @override
+    def _export_fields(self, user_input: Mapping[str, Any] | None) -> dict[Any, Any]:
+        monthly = self._monthly(user_input or self._known_parts())
+        return {
+            **super()._export_fields(user_input),
+            vol.Optional(CONF_MONTHLY): monthly,
+        }
+
+    @override
+    def _banded_tariff(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        self._price_spot = {CONF_BANDS: self._bands}
+        return self._priced_tariff({**answers, **answers.get(CONF_MONTHLY, {})})
+
+    @override
+    def _tariff_errors(self, tariff: Mapping[str, Any]) -> dict[str, str]:
+        imported = tariff.get(CONF_IMPORT)
+        if isinstance(imported, Mapping) and CONF_FORMULA in imported:
+            return self._price_errors(tariff)
+        return super()._tariff_errors(tariff)
 
     @override
     async def _async_bands_done(self) -> ConfigFlowResult | None:

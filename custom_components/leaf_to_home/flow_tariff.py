@@ -74,6 +74,7 @@ class TariffSteps(ConfigEntryBaseFlow):
     TARIFF_MENU: tuple[str, ...] = ("flat", "bands")
 
     _bands: list[dict[str, Any]]
+    _price_problem: str = ""
 
     async def _async_tariff_done(self, tariff: dict[str, Any]) -> ConfigFlowResult:
         """Go on with the new tariff."""
@@ -238,20 +239,27 @@ class TariffSteps(ConfigEntryBaseFlow):
             return done
         errors: dict[str, str] = {}
         if user_input is not None:
-            tariff = {CONF_IMPORT: {CONF_BANDS: self._bands}, **user_input}
+            tariff = self._banded_tariff(user_input)
             errors = self._tariff_errors(tariff)
             if not errors:
                 return await self._async_tariff_done(tariff)
         return self.async_show_form(
             step_id="export",
             data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(
-                    {vol.Required(CONF_EXPORT, default=0): price_selector(self.hass)}
-                ),
+                vol.Schema(self._export_fields(user_input)),
                 user_input or _numbers(self._known_tariff()),
             ),
             errors=errors,
+            description_placeholders={"problem": self._price_problem},
         )
+
+    def _export_fields(self, user_input: Mapping[str, Any] | None) -> dict[Any, Any]:
+        """Return what is asked for once all bands are there."""
+        return {vol.Required(CONF_EXPORT, default=0): price_selector(self.hass)}
+
+    def _banded_tariff(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the tariff of the bands and of what was asked for after them."""
+        return {CONF_IMPORT: {CONF_BANDS: self._bands}, **answers}
 
     def _tariff_errors(self, tariff: Mapping[str, Any]) -> dict[str, str]:
         """Return what the engine does not accept, at the field that it names."""

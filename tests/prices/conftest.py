@@ -1,6 +1,9 @@
 """What all tests of prices need."""
 
 from homeassistant.core import HomeAssistant
+
+# A home imports it in the executor, and pytest.approx stumbles over one half there.
+import numpy as np  # noqa: F401
 import pytest
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 

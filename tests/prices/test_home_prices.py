@@ -1,7 +1,7 @@
 """A running home and its prices: when they come, when they do not, over a restart."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from statistics import fmean
 from typing import Any
 
@@ -23,6 +23,7 @@ from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.sources import prices
 from custom_components.leaf_to_home.sources.price_actions import ActionReader
 from custom_components.leaf_to_home.sources.price_book import Offer
+from custom_components.leaf_to_home.sources.price_readers import EntityReader
 from custom_components.leaf_to_home.sources.price_shapes.values import PriceError
 from tests import recording
 from tests.conftest import GRID, UNIT_ID, make_entry, set_power, setup, unit_data
@@ -266,9 +267,10 @@ async def test_prices_outlive_a_restart_without_their_source(
 @pytest.mark.parametrize(
     "data",
     [
-        {"source": NORD_POOL["source"], "book": {}},
-        {"source": NORD_POOL["source"], "book": None, "heard_s": 0},
-        {"source": NORD_POOL["source"]},
+        {"source": NORD_POOL["source"], "currency": "NOK", "book": {}},
+        {"source": NORD_POOL["source"], "currency": "NOK", "book": None},
+        {"source": NORD_POOL["source"], "currency": "NOK"},
+        {"source": NORD_POOL["source"], "currency": "SEK", "book": None},
         {"source": 3},
         [],
     ],
@@ -622,8 +624,8 @@ async def test_a_plan_over_a_day_on_which_clocks_change(
     units: Any = answer["units"]
     steps = [
         (
-            dt_util.parse_datetime(step["start"]),
-            dt_util.parse_datetime(step["end"]),
+            datetime.fromisoformat(step["start"]),
+            datetime.fromisoformat(step["end"]),
             step,
         )
         for step in units[UNIT_ID]["steps"]
@@ -643,6 +645,30 @@ async def test_a_plan_over_a_day_on_which_clocks_change(
     assert sum(b - a == timedelta(minutes=15) for a, b, _ in inside) == hours * 4 - 44
     later = {step["price_basis"] for a, _, step in steps if a >= until}
     assert later == {"estimated"}
+
+
+async def test_a_source_that_fails_in_a_way_nobody_foresaw(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked again all the same."""
+    freezer.move_to(begin(PLAIN_DAY, OSLO) + timedelta(hours=9))
+    hass.states.async_set(
+        PRICES, "0.1", payloads.nord_pool_custom(PLAIN_DAY, OSLO, tomorrow=False)
+    )
+
+    async def fail(self: EntityReader, days: list[date]) -> Offer:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EntityReader, "async_read", fail)
+        home, _ = await loaded(hass, freezer, ENTITY)
+        assert home.prices.diagnostics()["detail"] == (
+            "entity could not be asked for prices: ZeroDivisionError()"
+        )
+    await pass_time(hass, freezer, seconds=31)
+    assert known_until(home) == midnight(PLAIN_DAY)
 
 
 async def test_an_answer_that_does_not_come(

@@ -456,6 +456,39 @@ async def test_three_tiers_with_fuel_adjustment_and_levy(
     assert walk.suggested() == tiers
 
 
+async def test_bands_with_fuel_adjustment_and_levy(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """A Japanese contract by time of day."""
+    await hass.config.async_set_time_zone("Asia/Tokyo")
+    await hass.config.async_update(currency="JPY")
+    freezer.move_to(begin(PLAIN_DAY, TOKYO) + timedelta(hours=12))
+    bands = {"bands": [{"price": 28, "from": "01:00", "to": "06:00"}, {"price": 36}]}
+    walk, entry = await options(hass, "bands", {"import": bands, "export": 7})
+    await walk.choose("export")
+    assert walk.suggested() == {"export": 7}
+    levy = [{"from": "2026-05-01", "price": 3.98}]
+    fuel = [{"from": "2026-11-01", "price": -2.5}]
+    await walk.submit(
+        export=7, monthly={"levy": [{"from": "2026-05-01", "price": 1e9}]}
+    )
+    assert walk.errors == {"base": "price_parts"}
+    assert "levy[0].price" in walk.placeholders["problem"]
+    await walk.submit(export=7, monthly={"fuel_adjustment": fuel, "levy": levy})
+    assert entry.options["tariff"] == {
+        "import": {"formula": {"spot": bands, "fuel_adjustment": fuel, "levy": levy}},
+        "export": 7,
+    }
+    assert await price_of(hass, entry) == pytest.approx(36 - 2.5 + 3.98)
+    walk = await again(hass, entry, "bands")
+    assert len(walk.placeholders["bands"].splitlines()) == 2
+    await walk.choose("export")
+    assert walk.suggested(of="monthly") == {"fuel_adjustment": fuel, "levy": levy}
+    # Without them they are plain bands again.
+    await walk.submit(export=7, monthly={})
+    assert entry.options["tariff"] == {"import": bands, "export": 7}
+
+
 async def test_a_levy_that_begins_on_no_day(hass: HomeAssistant) -> None:
     walk, _ = await options(hass, "tiers")
     await walk.submit(tiers=[{"price": 0.3}], month_kwh=350, month_day=1)

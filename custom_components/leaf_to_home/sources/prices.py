@@ -22,7 +22,12 @@ from ..site import build_tariff
 from ..store import NewerStore, SafeStore
 from .month_use import MonthMeter
 from .price_book import Offer, PriceBook
-from .price_readers import CONF_SOURCE, PriceReader, async_create_reader
+from .price_readers import (
+    CONF_SOURCE,
+    CONF_SOURCE_KIND,
+    PriceReader,
+    async_create_reader,
+)
 from .price_schedule import PriceSchedule
 from .price_shapes.values import PriceError, async_text
 
@@ -101,13 +106,23 @@ class HomePrices:
         try:
             stored = await self._store.async_load() or {}
             self._month = _month_meter(self._conf, stored.get("month"))
-            # Another source's prices are of no use for this one.
-            if self.has_source and stored.get("source") == self._conf[CONF_SOURCE]:
+            # Prices of another source, or in other money, are of no use for this one.
+            if (
+                self.has_source
+                and stored.get("source") == self._conf[CONF_SOURCE]
+                and stored.get("currency") == self._hass.config.currency
+            ):
                 self.book = PriceBook.from_dict(stored["book"])
                 self._heard_s = min(float(stored["heard_s"]), _now_s())
                 self._past_done = bool(stored["past_done"])
-        except AttributeError, KeyError, NewerStore, TypeError, ValueError:
-            LOGGER.warning("%s: the stored prices cannot be read", self._entry.title)
+        except (AttributeError, KeyError, NewerStore, TypeError, ValueError) as err:
+            aside = await self._store.async_put_aside()
+            LOGGER.warning(
+                "%s: the stored prices cannot be read (%r) and are kept as %s",
+                self._entry.title,
+                err,
+                aside,
+            )
 
     @callback
     def async_start(self, on_change: CALLBACK_TYPE) -> None:
@@ -256,12 +271,26 @@ class HomePrices:
             return days
         return [day for day in days if not self.book.covers(day.start_s, day.end_s)]
 
-    async def _async_read(self, days: list[LocalDay]) -> None:
+    async def _async_ask(self, days: list[LocalDay]) -> Offer:
+        """Ask the source; whatever goes wrong is a `PriceError`, and not the end."""
         assert self._reader is not None
         try:
-            offer = await self._reader.async_read(
+            return await self._reader.async_read(
                 [date.fromisoformat(day.iso) for day in days]
             )
+        except PriceError:
+            raise
+        except Exception as err:
+            LOGGER.exception("%s: prices cannot be read", self._entry.title)
+            raise PriceError(
+                "price_source_failed",
+                source=str(self._conf[CONF_SOURCE][CONF_SOURCE_KIND]),
+                error=repr(err),
+            ) from err
+
+    async def _async_read(self, days: list[LocalDay]) -> None:
+        try:
+            offer = await self._async_ask(days)
         except PriceError as err:
             self._failures += 1
             self._error = err
@@ -313,7 +342,7 @@ class HomePrices:
             if self._on_change is None:
                 return
             try:
-                offer = await reader.async_read([date.fromisoformat(day.iso)])
+                offer = await self._async_ask([day])
             except PriceError:
                 break
             if not offer.imported:
@@ -337,6 +366,7 @@ class HomePrices:
         await self._store.async_write(
             {
                 "source": self._conf.get(CONF_SOURCE),
+                "currency": self._hass.config.currency,
                 "book": self.book.to_dict(),
                 "heard_s": self._heard_s,
                 "past_done": self._past_done,
