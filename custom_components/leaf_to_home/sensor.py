@@ -34,6 +34,7 @@ from .engine.model import (
     UnitDecision,
     UnitStatus,
 )
+from .engine.plan import PriceBasis
 from .engine.problems import Problem
 from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
@@ -241,7 +242,13 @@ def _setpoint_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
 def _reason_numbers(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
     if (decision := unit.decision) is None:
         return {}
-    return {key: round(value, 3) for key, value in decision.reason.values.items()}
+    numbers: dict[str, Any] = {
+        key: round(value, 3) for key, value in decision.reason.values.items()
+    }
+    home = unit.home.decision
+    if "price" in numbers and home is not None and home.import_price is None:
+        numbers["price_basis"] = PriceBasis.ESTIMATED
+    return numbers
 
 
 def _outcome_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:

@@ -208,6 +208,10 @@ async def test_what_is_known_stays_known(
     assert price_now(home) is None
     assert await basis_now(hass, home) is PriceBasis.ESTIMATED
     assert home.plans.followed(dt_util.utcnow().timestamp())
+    await pass_time(hass, freezer, seconds=11)
+    reason = hass.states.get("sensor.leaf_reason")
+    assert reason is not None
+    assert reason.attributes["price_basis"] == "estimated"
     # Another day later nobody knows, and the unit is held still.
     for _ in range(8):
         await pass_time(hass, freezer, hours=3)
@@ -375,6 +379,45 @@ async def test_an_entity_s_news_are_taken_at_once(
     assert known_until(home) == midnight(TOMORROW)
     detail = home.prices.diagnostics()["detail"]
     assert detail.startswith("sensor.prices is not available")
+
+
+async def test_prices_that_come_or_change_make_a_new_plan(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """Without the home being loaded anew; one for other prices is not followed."""
+    freezer.move_to(begin(PLAIN_DAY, OSLO) + timedelta(hours=13, minutes=2))
+    attributes = payloads.nord_pool_custom(PLAIN_DAY, OSLO, tomorrow=False)
+    hass.states.async_set(PRICES, "0.1", attributes)
+    home, _ = await loaded(hass, freezer, ENTITY)
+    await pass_time(hass, freezer, seconds=10)
+    await basis_now(hass, home)
+    made = home.plans.report["made"]
+    tomorrow = begin(TOMORROW, OSLO) + timedelta(hours=3)
+    step = home.plans.plans[UNIT_ID].at(tomorrow.timestamp())
+    assert step is not None
+    assert step.price_basis is PriceBasis.ESTIMATED
+    reason = hass.states.get("sensor.leaf_reason")
+    assert reason is not None
+    assert "price_basis" not in reason.attributes
+
+    attributes = payloads.nord_pool_custom(PLAIN_DAY, OSLO, tomorrow=True)
+    hass.states.async_set(PRICES, "0.1", attributes)
+    await pass_time(hass, freezer, seconds=10)
+    await basis_now(hass, home)
+    assert home.plans.report["made"] == made + 1
+    step = home.plans.plans[UNIT_ID].at(tomorrow.timestamp())
+    assert step is not None
+    assert step.price_basis is PriceBasis.KNOWN
+
+    for record in attributes["raw_today"]:
+        record["value"] += 1.0
+    hass.states.async_set(PRICES, "1.1", attributes)
+    await pass_time(hass, freezer, seconds=10)
+    await basis_now(hass, home)
+    assert home.plans.report["made"] == made + 2
+    step = home.plans.plans[UNIT_ID].at(dt_util.utcnow().timestamp())
+    assert step is not None
+    assert step.import_price > 1.0
 
 
 async def test_an_entity_that_is_of_another_shape_now(
