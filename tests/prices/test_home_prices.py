@@ -4,6 +4,7 @@ import asyncio
 from datetime import date, datetime, timedelta
 from statistics import fmean
 from typing import Any
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import EVENT_CALL_SERVICE
@@ -25,6 +26,7 @@ from custom_components.leaf_to_home.sources.price_actions import ActionReader
 from custom_components.leaf_to_home.sources.price_book import Offer
 from custom_components.leaf_to_home.sources.price_readers import EntityReader
 from custom_components.leaf_to_home.sources.price_shapes.values import PriceError
+from custom_components.leaf_to_home.store import SafeStore
 from tests import recording
 from tests.conftest import GRID, UNIT_ID, make_entry, set_power, setup, unit_data
 from tests.prices import payloads
@@ -369,10 +371,14 @@ async def test_an_entity_s_news_are_taken_at_once(
     hass.states.async_set(PRICES, "0.1", both)
     await pass_time(hass, freezer, seconds=2)
     assert known_until(home) == midnight(TOMORROW)
-    # What it says twice, or no longer, changes nothing.
+    # What it says twice, or no longer, changes nothing, and is not written again.
     site = home.site
-    hass.states.async_set(PRICES, "0.2", both)
-    await pass_time(hass, freezer, seconds=2)
+    with patch.object(SafeStore, "async_write", autospec=True) as write:
+        hass.states.async_set(PRICES, "0.2", both)
+        await pass_time(hass, freezer, hours=2)
+    keys = {call.args[0].key for call in write.call_args_list}
+    assert keys
+    assert not any(".prices." in key for key in keys)
     hass.states.async_set(PRICES, "unavailable", {})
     await pass_time(hass, freezer, seconds=2)
     assert home.site is site

@@ -71,6 +71,7 @@ class HomePrices:
         self._read_s: float | None = None
         self._failures = 0
         self._error: PriceError | None = None
+        self._unsaved = False
         self._saved_s = 0.0
         self._saved_until_s: float | None = None
         self._past_done = False
@@ -158,6 +159,7 @@ class HomePrices:
         """Take the home's import counter in, which tiers go by."""
         if self._month is None or not self._month.hear(import_kwh, dt_util.utcnow()):
             return
+        self._unsaved = True
         self._build()
         self._entry.async_create_background_task(
             self._hass, self._async_save(seldom=True), f"{DOMAIN} prices"
@@ -311,6 +313,7 @@ class HomePrices:
         if any(quote.end_s > now_s for quote in offer.imported):
             self._heard_s = now_s
         if self.book.take(offer, now_s):
+            self._unsaved = True
             self._build()
 
     async def _async_check_silence(self) -> None:
@@ -353,15 +356,15 @@ class HomePrices:
         await self._async_save()
 
     async def _async_save(self, *, seldom: bool = False) -> None:
-        """Write what is known; `seldom`: if it reaches further, or once an hour."""
+        """Write what is known; `seldom`: only news, once an hour if no further on."""
         now_s = _now_s()
         until_s = self.book.known_until(now_s)
-        if (
-            seldom
-            and until_s == self._saved_until_s
-            and 0.0 <= now_s - self._saved_s < SAVE_S
-        ):
+        recent = (
+            until_s == self._saved_until_s and 0.0 <= now_s - self._saved_s < SAVE_S
+        )
+        if seldom and (recent or not self._unsaved):
             return
+        self._unsaved = False
         self._saved_s, self._saved_until_s = now_s, until_s
         await self._store.async_write(
             {
