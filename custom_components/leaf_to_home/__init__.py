@@ -23,10 +23,12 @@ from .plan_store import PlanStore
 from .plans import HomePlans
 from .presets import async_load_presets
 from .services import async_setup_services
+from .services_trips import async_setup_trip_services
 from .site import build_site, build_spec
 from .sources.meters import Meters
 from .sources.prices import HomePrices, price_store
 from .store import HomeStore, async_remove_unit
+from .trips import async_watch_calendars, build_pattern
 from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
 from .vehicles import build_vehicles
@@ -49,6 +51,7 @@ PLATFORMS = [
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all homes share."""
     async_setup_services(hass)
+    async_setup_trip_services(hass)
     async_setup_websocket(hass)
     return True
 
@@ -97,6 +100,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     # A set-up that fails or is cancelled must not leave anybody in control.
     entry.async_on_unload(home.async_stop)
     await home.async_start()
+    entry.async_on_unload(async_watch_calendars(hass, entry))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     await async_offer_stations(hass, entry)
@@ -182,6 +186,7 @@ async def _async_add_units(
             unit=await async_create_unit(hass, data[CONF_DRIVER], context),
             vehicles=vehicles,
             native=data.get(CONF_NATIVE_FOLLOW, True),
+            pattern=build_pattern(data),
             on_info=on_info,
         )
 

@@ -36,6 +36,8 @@ CONF_SPEC: Final = "spec"  # values of UnitSpec that differ from the preset
 CONF_VEHICLES: Final = "vehicles"  # [{"key", "name", "preset", ...}] told apart by key
 CONF_VISITORS: Final = "visitors"  # [key, ...] cars that are left alone
 CONF_NATIVE_FOLLOW: Final = "native_follow"  # whether a unit may lead itself
+CONF_CALENDAR: Final = "calendar"  # entity_id of the calendar with the unit's trips
+CONF_PATTERN: Final = "pattern"  # {"mon": {"departure", "back", "soc_percent"}, ...}
 
 GRID_SENSOR: Final = "sensor"
 GRID_INVERTED: Final = "inverted"

@@ -7,9 +7,10 @@ from typing import Final
 
 from homeassistant.core import callback
 
-from .engine.model import Inputs
+from .engine.announced import told_departures
+from .engine.model import Inputs, UnitInputs
 from .engine.quarters import Quarter, Quarters
-from .engine.state import HomeState
+from .engine.state import HomeState, UnitState
 
 # So much is remembered while nothing can be learnt from it.
 QUARTERS_KEPT: Final = 7 * 96
@@ -48,9 +49,8 @@ class Hearing:
         if quarter is not None:
             self._quarters.append(quarter)
         there = [
-            (key, unit.connected, unit.vehicle, unit.vehicle_here, known.departures)
+            _presence(key, state.units[key], known, now_s)
             for key, known in inputs.units.items()
-            for unit in (state.units[key],)
         ]
         if there != self._there:
             self._there = there
@@ -81,3 +81,9 @@ class Hearing:
                 )
                 jumped |= moved_percent >= JUMP_PERCENT
         return jumped
+
+
+def _presence(key: str, unit: UnitState, known: UnitInputs, now_s: float) -> object:
+    """Return what makes a moment worth remembering when it changes."""
+    departures = told_departures(unit, known, now_s)
+    return key, unit.connected, unit.vehicle, unit.vehicle_here, departures

@@ -14,9 +14,11 @@ from homeassistant.util import dt as dt_util
 
 from .const import LOGGER, SAVE_INTERVAL
 from .coordinator import UnitCoordinator
+from .engine.announced import without_past
 from .engine.battery import UnitSpec
 from .engine.model import Decision, Guard, HomeMode, Site, UnitMode
 from .engine.outage import may_park
+from .engine.requirement import Pattern, Requirement
 from .engine.savings import Savings, savings
 from .engine.state import HomeState
 from .engine.step import step
@@ -56,6 +58,7 @@ class UnitRuntime:
     worker: UnitWorker
     vehicles: Mapping[str, Vehicle]
     native: bool
+    pattern: Pattern
     info: UnitInfo | None = None
 
     @property
@@ -143,12 +146,13 @@ class Home:
         unit: Unit,
         vehicles: Mapping[str, Vehicle],
         native: bool,
+        pattern: Pattern,
         on_info: Callable[[UnitRuntime], None],
     ) -> None:
         """Take a unit in, before the home starts; `on_info`: it said what it is.
 
         `vehicles` are the cars that belong to it; without `native` it is led by
-        set-points.
+        set-points. `pattern` are the trips of each week.
         """
 
         @callback
@@ -172,6 +176,7 @@ class Home:
             ),
             vehicles=vehicles,
             native=native,
+            pattern=pattern,
         )
         self.units[subentry_id] = runtime
 
@@ -256,6 +261,20 @@ class Home:
         unit.settings = replace(unit.settings, **changes)
         self.async_step()
         self._saver.async_request()
+
+    @callback
+    def async_change_trips(
+        self, subentry_id: str, requirements: list[Requirement]
+    ) -> None:
+        """Change the stored trips of a unit, and act on what is new at once."""
+        now_s = dt_util.utcnow().timestamp()
+        self.state = state = self.state.copy()
+        unit = state.units[subentry_id]
+        before, unit.requirements = unit.requirements, requirements
+        unit.requirements = without_past(unit, now_s)
+        if unit.requirements != before:
+            self.async_step()
+            self._saver.async_request()
 
     async def async_save_now(self) -> None:
         """Write the state; only what is on disk counts as persisted."""
@@ -483,6 +502,7 @@ class Home:
                 (
                     unit.status,
                     self.state.units[key].settings,
+                    self.state.units[key].requirements,
                     self.state.units[key].vehicle_here,
                     self.units[key].coordinator.last_update_success,
                     outcome.kind

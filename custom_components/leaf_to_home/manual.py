@@ -96,7 +96,7 @@ def _end(
     elif isinstance(until, datetime):
         end = dt_util.as_utc(until)
     elif until is not None:
-        end = _next(until)
+        end = next_local(until, now)
     else:
         end = now + DEFAULT_LENGTH
         if unit.settings.ready_by:
@@ -113,13 +113,13 @@ def _end(
     return end
 
 
-def _next(clock: time) -> datetime:
-    """Return when it is next that local time."""
-    now = dt_util.now()
-    end = now.replace(
+def next_local(clock: time, after: datetime) -> datetime:
+    """Return when it is that local time for the first time after a moment."""
+    local = dt_util.as_local(after)
+    end = local.replace(
         hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0
     )
-    if end <= now:
+    if end <= local:
         end += timedelta(days=1)
     return dt_util.as_utc(end)
 

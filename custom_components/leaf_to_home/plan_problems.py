@@ -7,10 +7,15 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.util import dt as dt_util
 
 from .engine.problems import Finding, Problem, ProblemLog
+from .engine.requirement import LATE_S
 from .health import HomeHealth
 
 SOLVED: Final = "solved"
 NO_PROBLEM: Final = "none"
+
+# What stands is written down this often, so that it is known how long ago it stood.
+SEEN_AGAIN_S: Final = 60.0
+DAY_S: Final = 24 * 3600.0
 
 type ProblemListener = Callable[[str, Mapping[str, Any]], None]
 
@@ -21,6 +26,12 @@ class PlanProblems:
     def __init__(self, health: HomeHealth, names: Mapping[str, str]) -> None:
         self.log = ProblemLog()
         self.found: Sequence[Finding] = ()
+        self._planned: Sequence[Finding] = ()
+        self._unplanned: Sequence[Finding] = ()
+        self._stands_for: object = None
+        self._seen_s = 0.0
+        # Which trips were told, by unit and time; None until something was seen.
+        self._told: list[tuple[str, float]] | None = None
         self._health = health
         self._names = names
         self._listeners: list[ProblemListener] = []
@@ -41,12 +52,40 @@ class PlanProblems:
         self, found: Sequence[Finding], now_s: float, *, anew: bool = False
     ) -> None:
         """Take in what the latest plans cannot meet; `anew`: after a change."""
-        self.found = found
+        self._planned = found
+        self._see(now_s, anew=anew)
+
+    @callback
+    def async_see_unplanned(
+        self, found: Sequence[Finding], now_s: float, stands_for: object
+    ) -> None:
+        """Take in what cannot be met by units that nobody plans for.
+
+        `stands_for` is what that depends on: when the user changed it, what is put
+        right is over at once.
+        """
+        changed = stands_for != self._stands_for
+        before = [(each.unit, each.time_s) for each in self._unplanned]
+        same = before == [(each.unit, each.time_s) for each in found]
+        self._stands_for, self._unplanned = stands_for, found
+        if not same or (found and not 0.0 <= now_s - self._seen_s < SEEN_AGAIN_S):
+            self._see(now_s, anew=changed)
+
+    def _see(self, now_s: float, *, anew: bool) -> None:
+        self._seen_s = now_s
+        order = list(Problem)
+        self.found = found = sorted(
+            [*self._planned, *self._unplanned],
+            key=lambda finding: order.index(finding.problem),
+        )
+        was_told = Problem.DEPARTURE in self.log.told_s
         day = dt_util.as_local(dt_util.utc_from_timestamp(now_s)).date().toordinal()
         by_problem = {finding.problem: finding for finding in reversed(found)}
         verdict = self.log.see(by_problem.keys(), now_s, day, anew=anew)
         for problem in verdict.arisen:
-            self._tell(problem, self.values(by_problem[problem]))
+            if problem is not Problem.DEPARTURE:
+                self._tell(problem, self.values(by_problem[problem]))
+        self._tell_departures(found, now_s, was_told=was_told)
         if verdict.solved:
             self._tell(SOLVED, {})
         for problem in Problem:
@@ -60,10 +99,30 @@ class PlanProblems:
     @callback
     def async_nothing_planned(self) -> None:
         """Take back what plans could not meet: nobody plans now."""
-        self.found = ()
-        self.log.told_s.clear()
-        for problem in Problem:
+        self._planned, self.found = (), self._unplanned
+        for problem in {*Problem} - {finding.problem for finding in self.found}:
+            self.log.told_s.pop(problem, None)
             self._health.async_plan_in_order(problem)
+
+    def _tell_departures(
+        self, found: Sequence[Finding], now_s: float, *, was_told: bool
+    ) -> None:
+        """Tell each trip that cannot be met once; another one is news of its own."""
+        if Problem.DEPARTURE not in self.log.told_s:
+            self._told = []
+            return
+        after_restart = self._told is None and was_told
+        told = [trip for trip in self._told or () if trip[1] > now_s - DAY_S]
+        for finding in found:
+            if finding.problem is not Problem.DEPARTURE:
+                continue
+            trip = (finding.unit or "", finding.time_s or now_s)
+            if any(trip[0] == unit and abs(trip[1] - at) < LATE_S for unit, at in told):
+                continue
+            told.append(trip)
+            if not after_restart:
+                self._tell(Problem.DEPARTURE, self.values(finding))
+        self._told = told
 
     def values(self, finding: Finding) -> dict[str, Any]:
         """Return a finding for whoever acts on it: names, an ISO time, numbers."""

@@ -17,13 +17,15 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.importlib import async_import_module
 
 from .const import DOMAIN, LOGGER
+from .engine.announced import all_trips, departures_ahead, trips_ahead
 from .engine.basis import Basis, Change, basis_of, change
 from .engine.following import Following
 from .engine.model import Departure, Inputs
 from .engine.plan import Plan
-from .engine.policy import departures_ahead
 from .engine.problems import Finding, Problem, findings
 from .engine.quarters import QUARTER_S
+from .engine.requirement import Trip
+from .engine.shortfall import shortfalls
 from .engine.state import HomeState, to_dict
 from .hearing import Hearing
 from .plan_problems import PlanProblems
@@ -140,6 +142,24 @@ class HomePlans:
                 return None if soc_percent is None else (departure, soc_percent)
         return None
 
+    def trips(self, key: str, now_s: float) -> list[Trip]:
+        """Return the trips of a unit and all its cars, as each source told of them."""
+        if self._latest is None:
+            return []
+        state, inputs = self._latest
+        unit, known = state.units[key], inputs.units[key]
+        told = all_trips(unit, known, inputs.site.tariff, now_s)
+        return sorted(told, key=lambda trip: trip.departure_s)
+
+    def next_trip(self, key: str, now_s: float) -> Trip | None:
+        """Return the next trip of the car at the plug, from all that was told of it."""
+        if self._latest is None:
+            return None
+        state, inputs = self._latest
+        unit, known = state.units[key], inputs.units[key]
+        ahead = trips_ahead(unit, known, inputs.site.tariff, now_s)
+        return next((trip for trip in ahead if trip.departure_s > now_s), None)
+
     def cost(self, begin_s: float, end_s: float) -> float | None:
         """Return what the home is expected to pay in that time."""
         plans = list(self.plans.values())
@@ -170,6 +190,7 @@ class HomePlans:
             return
         jumped = self._hearing.async_hear(state, inputs, now_s)
         basis = basis_of(state, inputs, now_s, self._fixed(inputs))
+        self._tell_unplanned(state, inputs, basis, now_s)
         if not basis.units:
             self._tried_for, self._wanted = None, False
             if self.problems.found:
@@ -196,6 +217,23 @@ class HomePlans:
             return
         self._quarter = quarter
         self._begin(state, inputs, basis, now_s)
+
+    def _tell_unplanned(
+        self, state: HomeState, inputs: Inputs, basis: Basis, now_s: float
+    ) -> None:
+        """Tell of departures that cannot be met where the rule is in charge."""
+        planned = () if self.report["error"] is not None else basis.units.keys()
+        self.problems.async_see_unplanned(
+            shortfalls(state, inputs, now_s, planned),
+            now_s,
+            (
+                state.settings,
+                [
+                    (unit.settings, unit.vehicle, unit.requirements)
+                    for unit in state.units.values()
+                ],
+            ),
+        )
 
     def _may_begin(self, now_s: float) -> bool:
         """Return whether flapping leaves room for one more plan."""
@@ -365,7 +403,11 @@ class HomePlans:
             data = {
                 "options": dict(self._entry.options),
                 "units": {
-                    key: [to_dict(unit.spec), to_dict(dict(unit.vehicles))]
+                    key: [
+                        to_dict(unit.spec),
+                        to_dict(dict(unit.vehicles)),
+                        to_dict(dict(unit.pattern)),
+                    ]
                     for key, unit in inputs.units.items()
                 },
                 "zone": tariff.zone.key,

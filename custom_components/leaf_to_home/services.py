@@ -100,6 +100,15 @@ async def _async_get_plan(call: ServiceCall) -> ServiceResponse:
 
 async def _async_command(entities: list[Entity], call: ServiceCall) -> None:
     """Command all units, or none where one of them refuses."""
+    units = units_of(entities)
+    changes = [(unit, _changes(unit, call)) for unit in units]
+    for unit, change in changes:
+        unit.async_set_context(call.context)
+        unit.async_change(**change)
+
+
+def units_of(entities: list[Entity]) -> list[LeafToHomeUnitEntity]:
+    """Return the units that are meant; raise where there is none."""
     units = [entity for entity in entities if isinstance(entity, LeafToHomeUnitEntity)]
     if not units:
         raise ServiceValidationError(
@@ -109,10 +118,7 @@ async def _async_command(entities: list[Entity], call: ServiceCall) -> None:
                 "entities": ", ".join(entity.entity_id for entity in entities)
             },
         )
-    changes = [(unit, _changes(unit, call)) for unit in units]
-    for unit, change in changes:
-        unit.async_set_context(call.context)
-        unit.async_change(**change)
+    return units
 
 
 def _changes(unit: LeafToHomeUnitEntity, call: ServiceCall) -> dict[str, Any]:

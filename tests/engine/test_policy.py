@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.leaf_to_home.engine.announced import departures_ahead
 from custom_components.leaf_to_home.engine.control import START_GAP_S
 from custom_components.leaf_to_home.engine.model import (
     Departure,
@@ -20,7 +21,6 @@ from custom_components.leaf_to_home.engine.policy import (
     Choice,
     charge_ceiling_w,
     choose,
-    departures_ahead,
     discharge_ceiling_w,
     end_manual,
 )

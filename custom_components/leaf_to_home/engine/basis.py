@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .announced import is_late, told_departures
 from .model import Departure, Inputs, UnitInputs, UnitMode
 from .policy import PLANNING_MODES
 from .state import HomeState, UnitState
-from .tariff import PriceSlot
+from .tariff import PriceSlot, Tariff
 
 # Prices that are known for this much longer are worth a new plan.
 NEWS_S = 900.0
@@ -20,9 +21,10 @@ NEWS_S = 900.0
 class Change(StrEnum):
     """What has become of the basis of a plan.
 
-    `news`: it holds, but more is known now. `settings`: the user changed a number,
-    which the limits and the departure rule keep at once. `prices`: some are others
-    now, as forecast ones are every few minutes. `void`: another unit, car or contract.
+    `news`: it holds, but more is known now, such as that a car has not left.
+    `settings`: the user changed a number, which the limits and the departure rule keep
+    at once. `prices`: some are others now, as forecast ones are every few minutes.
+    `void`: another unit, car or contract.
     """
 
     NONE = "none"
@@ -36,7 +38,8 @@ class Change(StrEnum):
 class UnitBasis:
     """What a plan depends on in one unit, beside what is stored in it.
 
-    `vehicle` is the car at the plug, where the station tells cars apart.
+    `vehicle` is the car at the plug, where the station tells cars apart; `late`: it
+    should have left.
     """
 
     connected: bool
@@ -48,6 +51,7 @@ class UnitBasis:
     ready_by_minute: int | None
     ready_by_soc_percent: float
     departures: list[Departure]
+    late: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,14 +86,18 @@ def basis_of(state: HomeState, inputs: Inputs, now_s: float, contract: str) -> B
         contract=contract,
         import_limit_w=state.settings.import_limit_w,
         units={
-            key: _unit_basis(state.units[key], inputs.units[key])
+            key: _unit_basis(
+                state.units[key], inputs.units[key], inputs.site.tariff, now_s
+            )
             for key in planned_units(state, inputs)
         },
         prices=list(inputs.site.tariff.known(now_s)),
     )
 
 
-def _unit_basis(unit: UnitState, known: UnitInputs) -> UnitBasis:
+def _unit_basis(
+    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
+) -> UnitBasis:
     settings = unit.settings
     return UnitBasis(
         connected=unit.connected is not False,
@@ -100,7 +108,8 @@ def _unit_basis(unit: UnitState, known: UnitInputs) -> UnitBasis:
         discharge_limit_w=settings.discharge_limit_w,
         ready_by_minute=settings.ready_by_minute if settings.ready_by else None,
         ready_by_soc_percent=settings.ready_by_soc_percent,
-        departures=list(known.departures),
+        departures=list(told_departures(unit, known, now_s)),
+        late=is_late(unit, known, tariff, now_s),
     )
 
 
@@ -120,7 +129,8 @@ def change(made: Basis, now: Basis, now_s: float) -> Change:
     if not _agree(made.prices, now.prices):
         return Change.PRICES
     grown_s = _known_s(now.prices) - _known_s(made.prices)
-    return Change.NEWS if grown_s > NEWS_S else Change.NONE
+    late = any(made.units[key].late != unit.late for key, unit in now.units.items())
+    return Change.NEWS if late or grown_s > NEWS_S else Change.NONE
 
 
 def _other_car(made: UnitBasis, now: UnitBasis) -> bool:

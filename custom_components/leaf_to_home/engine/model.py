@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .battery import UnitSpec
+from .requirement import Pattern
 from .tariff import Tariff
 
 
@@ -269,11 +270,15 @@ class Intent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Departure:
-    """The unit leaves at `time_s` and needs `soc_percent` by then."""
+    """The unit leaves at `time_s` and needs `soc_percent` by then.
+
+    With `until_gone` it needs that for a while longer, if it is still there.
+    """
 
     time_s: float
     soc_percent: float
     back_s: float | None = None
+    until_gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -321,6 +326,7 @@ class UnitInputs:
     plan_next: NextAction | None = None
     plan_vehicle: str | None = None
     departures: tuple[Departure, ...] = ()
+    pattern: Pattern = field(default_factory=dict)
     vehicles: Mapping[str, UnitSpec] = field(default_factory=dict)
     native: bool = True
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .announced import announced, departures_ahead
 from .battery import UnitKind, UnitSpec
 from .control import target_export_w, target_import_w
 from .forecast import SLOT_S, DrawHistory, Level, Moment
@@ -20,9 +21,10 @@ from .limits import soft_limit_w
 from .model import Inputs, UnitInputs
 from .plan import Absence, Floats, Plan, Stretch, Task
 from .planner import follow
-from .policy import departures_ahead, usual_charge_w, usual_discharge_w
+from .policy import usual_charge_w, usual_discharge_w
 from .presence import PresenceHistory
 from .price_futures import PriceMemory
+from .requirement import SOON_S, UNKNOWN_RETURN_S
 from .state import HomeState, UnitState
 from .tariff import Tariff
 from .vehicles import cars_of
@@ -31,8 +33,6 @@ from .vehicles import cars_of
 KEEP_FACTOR = 1.15
 # Units are planned in turn at most so often.
 ROUNDS = 2
-# How long a trip is taken to last whose return nobody announced.
-UNKNOWN_RETURN_S = 9 * 3600.0
 
 
 class Draws(Protocol):
@@ -107,13 +107,17 @@ class Past:
             if book not in self.presence and key in self.presence:
                 self.presence[book] = self.presence.pop(key)
             for car in cars_of(key, unit, known):
-                announced = known.departures if car.book == book else ()
+                here = car.book == book
                 self.presence.setdefault(car.book, PresenceHistory()).hear(
                     inputs.site.tariff,
                     now_s,
                     connected=car.connected,
                     stored_kwh=car.stored_kwh,
-                    announced=announced,
+                    announced=(
+                        announced(unit, known, inputs.site.tariff, now_s)
+                        if here
+                        else ()
+                    ),
                 )
 
 
@@ -310,6 +314,8 @@ def absences_of(
     presence = past.presence.get(unit.book(key)) or PresenceHistory()
     result = []
     for departure in departures_ahead(unit, known, tariff, now_s):
+        if departure.time_s > now_s + SOON_S:
+            break
         energies: tuple[float, ...] = (0.0,)
         chances: tuple[float, ...] = (1.0,)
         back_s = departure.back_s

@@ -1,11 +1,11 @@
 """What a unit should do: the user's mode, a departure, the plan, else the rule."""
 
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from math import inf
 
+from .announced import departures_ahead
 from .battery import UnitSpec
 from .control import START_GAP_S
-from .limits import Rooms
 from .model import (
     Departure,
     HomeMode,
@@ -18,15 +18,14 @@ from .model import (
     UnitInputs,
     UnitMode,
 )
+from .reach import CHARGING_SHARE, Charging
+from .requirement import LATE_S, SOON_S
 from .rule import Outlook, decide
 from .soc import EXACT_PERCENT, soc_percent
 from .state import HomeState, UnitSettings, UnitState
-from .tariff import Tariff
 
 # A manual mode that names no end stops after this long.
 MANUAL_S = 12 * 3600.0
-# The latest start of charging assumes this share of the measured power.
-CHARGING_SHARE = 0.8
 # Above this state of charge a battery takes less for its own sake, and this near the
 # reserve some give nothing.
 TAPER_PERCENT = 80.0
@@ -213,7 +212,11 @@ def _freely(
             draw_w=draw_w,
             surplus_kwh=state.surplus_kwh,
             driven_kwh=unit.driven_kwh,
-            departures=departures,
+            departures=tuple(
+                departure
+                for departure in departures
+                if departure.time_s <= now_s + SOON_S
+            ),
         )
     )
     if intent.stored_value is not None:
@@ -249,24 +252,12 @@ def _manual(settings: UnitSettings, charge_w: float, discharge_w: float) -> Inte
     )
 
 
-def departures_ahead(
-    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
-) -> tuple[Departure, ...]:
-    """Return the announced departures, and the one the user wants to be ready for."""
-    settings, announced = unit.settings, known.departures
-    if not settings.ready_by or unit.connected is False:
-        return _in_order(announced)
-    due_s = tariff.next_local_time(now_s, settings.ready_by_minute)
-    ready = Departure(
-        time_s=due_s, soc_percent=settings.ready_by_soc_percent, back_s=due_s
-    )
-    return _in_order((*announced, ready))
-
-
-def _in_order(departures: tuple[Departure, ...]) -> tuple[Departure, ...]:
-    if len(departures) < 2:
-        return departures
-    return tuple(sorted(departures, key=lambda departure: departure.time_s))
+def _gone(unit: UnitState, departure: Departure, now_s: float) -> bool:
+    """Return whether a departure asks for nothing more; one that is late still does."""
+    if departure.time_s > now_s:
+        return False
+    waits = departure.until_gone and unit.connected is not False
+    return not waits or now_s >= departure.time_s + LATE_S
 
 
 def _pressing(
@@ -282,7 +273,8 @@ def _pressing(
 
     The latest start assumes 80 % of the measured charging power, one reported step
     more and the longest wait between two starts; once begun it goes on until the goal
-    or the departure. Before that, return what may be discharged by the next step, kWh.
+    or the departure, and beyond while the unit is late. Before that, return what may be
+    discharged by the next step, kWh.
     """
     spec = known.spec
     if unit.departure_latch_s is not None and unit.departure_latch_s <= now_s:
@@ -298,12 +290,12 @@ def _pressing(
     most_kwh *= (inputs.interval_s + known.capabilities.dead_time_s) / 3600.0
     spare_kwh = inf
     for departure in departures:
-        if departure.time_s <= now_s:
+        if _gone(unit, departure, now_s):
             continue
         goal = min(100.0, departure.soc_percent + spec.soc_step_percent)
         missing_kwh = spec.capacity_kwh * goal / 100.0 - stored_kwh
         latched = unit.departure_latch_s == departure.time_s
-        charging = _Charging(state, inputs, spec, departure.time_s)
+        charging = Charging(state, inputs, spec, departure.time_s)
         left_kwh = -missing_kwh
         if left_kwh < most_kwh:
             left_kwh += charging.possible_kwh(
@@ -337,36 +329,3 @@ def _pressing(
             and charging.possible_kwh(now_s, charge_w, asked_kwh) < asked_kwh,
         )
     return spare_kwh
-
-
-class _Charging:
-    """What a unit can charge up to its departure beside the house."""
-
-    def __init__(
-        self,
-        state: HomeState,
-        inputs: Inputs,
-        spec: UnitSpec,
-        end_s: float,
-    ) -> None:
-        self._spec = spec
-        self._end_s = end_s
-        self._rooms = Rooms(state, inputs.site)
-
-    def possible_kwh(self, from_s: float, power_w: float, enough_kwh: float) -> float:
-        """Return what charging from then on can store; `enough_kwh` is enough."""
-        kwh = 0.0
-        end_s = self._end_s
-        while end_s > from_s and kwh < enough_kwh:
-            begin_s = from_s
-            if self._rooms:
-                begin_s = max(begin_s, (ceil(end_s / 3600.0) - 1) * 3600.0)
-            kwh += self._fill_w(begin_s, power_w) * (end_s - begin_s) / 3.6e6
-            end_s = begin_s
-        return kwh
-
-    def _fill_w(self, at_s: float, power_w: float) -> float:
-        power_w = self._rooms.within(power_w, at_s)
-        if power_w <= self._spec.min_power_w:
-            return 0.0
-        return self._spec.stored_w(-power_w)

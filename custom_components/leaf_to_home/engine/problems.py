@@ -54,7 +54,7 @@ def findings(
     found = []
     for key, plan in plans.items():
         if ReasonCode.DEPARTURE in plan.problems:
-            found.append(_departure(key, plan, departures.get(key, ())))
+            found += _departures(key, plan, departures.get(key, ()))
         if ReasonCode.RESERVE in plan.problems:
             found.append(
                 Finding(
@@ -69,18 +69,23 @@ def findings(
     return sorted(found, key=lambda finding: order.index(finding.problem))
 
 
-def _departure(key: str, plan: Plan, departures: tuple[Departure, ...]) -> Finding:
-    for departure in departures:
-        expected = plan.soc_percent_at(departure.time_s)
-        if expected is not None and expected < departure.soc_percent - NEAR_PERCENT:
-            return Finding(
-                problem=Problem.DEPARTURE,
-                unit=key,
-                time_s=departure.time_s,
-                wanted=departure.soc_percent,
-                expected=expected,
-            )
-    return Finding(problem=Problem.DEPARTURE, unit=key)
+def _departures(
+    key: str, plan: Plan, departures: tuple[Departure, ...]
+) -> list[Finding]:
+    """Return each departure that is not met; one without numbers where none shows."""
+    found = [
+        Finding(
+            problem=Problem.DEPARTURE,
+            unit=key,
+            time_s=departure.time_s,
+            wanted=departure.soc_percent,
+            expected=expected,
+        )
+        for departure in departures
+        if (expected := plan.soc_percent_at(departure.time_s)) is not None
+        and expected < departure.soc_percent - NEAR_PERCENT
+    ]
+    return found or [Finding(problem=Problem.DEPARTURE, unit=key)]
 
 
 def _import_limit(plans: Mapping[str, Plan], limit_w: float | None) -> list[Finding]:

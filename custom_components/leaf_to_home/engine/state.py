@@ -13,6 +13,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from .battery import UnitSpec
 from .model import Guard, HomeMode, IntentKind, UnitMode
+from .requirement import Requirement
 
 
 class StateError(ValueError):
@@ -26,7 +27,8 @@ class UnitSettings:
     A manual mode ends by itself: at `until_s`, when the state of charge reaches
     `until_soc_percent`, when the unit's own counter of that direction (`charged_kwh`
     or `discharged_kwh` of its state) reaches `until_kwh`, or when it is unplugged;
-    `power_w` bounds it. `ready_by_minute` counts from local midnight.
+    `power_w` bounds it. `ready_by_minute` counts from local midnight,
+    `kwh_per_100_km` is what driving takes out of the battery.
     """
 
     mode: UnitMode = UnitMode.AUTOMATIC
@@ -42,6 +44,7 @@ class UnitSettings:
     ready_by: bool = False
     ready_by_minute: int = 7 * 60
     ready_by_soc_percent: float = 80.0
+    kwh_per_100_km: float = 18.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +96,7 @@ class UnitState:
     mode that was heard last.
     Where cars are told apart, settings and charge are those of `vehicle`, which is at
     the plug if `vehicle_here`; `vehicles` keeps what belongs to the others.
+    `requirements` are the trips that somebody told us of, of all cars.
     While `native` the unit follows the load by itself, and the command is what it
     gives; since `native_doubt_s` that does not look right.
     """
@@ -136,6 +140,7 @@ class UnitState:
     vehicle: str | None = None
     vehicle_here: bool = False
     vehicles: dict[str, VehicleMemory] = field(default_factory=dict)
+    requirements: list[Requirement] = field(default_factory=list)
     native: bool = False
     native_doubt_s: float | None = None
     native_left_s: float | None = None
@@ -146,6 +151,7 @@ class UnitState:
         new = type(self)(**_values(self))
         new.reversals_s = list(self.reversals_s)
         new.vehicles = dict(self.vehicles)
+        new.requirements = list(self.requirements)
         return new
 
     def book(self, key: str) -> str:

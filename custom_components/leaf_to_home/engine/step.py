@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from . import native
+from .announced import announced, without_past
 from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_percent
 from .control import (
     Moment,
@@ -88,6 +89,8 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         _learn_charging(unit, known, now_s)
         end_manual(unit, known.spec, now_s)
         _hear_user(unit, now_s)
+        if unit.requirements:
+            unit.requirements = without_past(unit, now_s)
     new_day(state, inputs.site.tariff.day_minute(now_s)[0])
     state.time_s = now_s
 
@@ -410,7 +413,7 @@ class _Table:
             draw_w=0.0,
             surplus_kwh=self.state.surplus_kwh,
             driven_kwh=unit.driven_kwh,
-            departures=known.departures,
+            departures=announced(unit, known, self.inputs.site.tariff, self.now_s),
         )
 
     def _blind(self, unit: UnitState, known: UnitInputs, intent: Intent) -> Wish:

@@ -196,6 +196,14 @@ class Tariff:
         """Return when the next local day begins, in seconds since the epoch."""
         return self._clock.day(now_s).end_s
 
+    def local_days(self, now_s: float, count: int) -> list[LocalDay]:
+        """Return the local day before that of `now_s`, that one and `count` more."""
+        today = self._clock.day(now_s)
+        days = [self._clock.day(today.start_s - 1.0), today]
+        while len(days) < count + 2:
+            days.append(self._clock.day_after(days[-1]))
+        return days
+
     def next_local_time(self, now_s: float, minute_of_day: int) -> float:
         """Return when the local clock next shows that minute, strictly after `now_s`.
 

@@ -33,6 +33,7 @@ OF_A_CAR: Final = (
     "ready_by",
     "ready_by_minute",
     "ready_by_soc_percent",
+    "kwh_per_100_km",
 )
 
 

@@ -1,0 +1,219 @@
+"""The trips of a unit that are ahead or under way, whoever told of them."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from .model import Departure, UnitInputs
+from .requirement import (
+    LATE_S,
+    UNKNOWN_RETURN_S,
+    Ask,
+    Requirement,
+    Trip,
+    TripSource,
+    WeekdayTrip,
+    asked_percent,
+    merged,
+)
+from .state import UnitState
+from .tariff import Tariff
+
+# So far ahead a weekly pattern is looked up: each weekday is in it.
+PATTERN_DAYS = 8
+
+
+def is_over(
+    unit: UnitState, departure_s: float, back_s: float | None, now_s: float
+) -> bool:
+    """Return whether a trip of the car at the plug is over.
+
+    It is under way while the car is away and its return has not come, and late while
+    the car is still there.
+    """
+    if now_s < departure_s:
+        return False
+    if unit.connected is False:
+        end_s = departure_s + UNKNOWN_RETURN_S if back_s is None else back_s
+        return now_s >= end_s
+    returned = unit.arrived_s is not None and unit.arrived_s > departure_s
+    return returned or now_s >= departure_s + LATE_S
+
+
+def without_past(unit: UnitState, now_s: float) -> list[Requirement]:
+    """Return the stored trips that are not over."""
+    return [each for each in unit.requirements if not _past(unit, each, now_s)]
+
+
+def _past(unit: UnitState, trip: Requirement, now_s: float) -> bool:
+    if trip.vehicle is not None and trip.vehicle != unit.vehicle:
+        # Nothing is seen of a car that is not the one at the plug.
+        return now_s >= trip.expires_s
+    return is_over(unit, trip.departure_s, trip.back_s, now_s)
+
+
+def stored_trips(
+    unit: UnitState, known: UnitInputs, now_s: float, *, all_cars: bool = False
+) -> Iterator[Trip]:
+    """Yield the stored trips of the car at the plug, or of all, that are not over."""
+    for trip in unit.requirements:
+        if not all_cars and trip.vehicle not in (None, unit.vehicle):
+            continue
+        if not _past(unit, trip, now_s):
+            yield Trip(
+                departure_s=trip.departure_s,
+                back_s=trip.back_s,
+                soc_percent=_percent(unit, known, trip.ask, trip.vehicle),
+                sources=(trip.source,),
+                id=trip.id,
+                name=trip.name,
+                vehicle=trip.vehicle,
+            )
+
+
+def usual_trips(
+    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
+) -> Iterator[Trip]:
+    """Yield the trips of the weekly pattern that are not over."""
+    if not known.pattern:
+        return
+    days = tariff.local_days(now_s, PATTERN_DAYS)
+    for day, day_after in pairwise(days):
+        usual = known.pattern.get(day.weekday)
+        if usual is None:
+            continue
+        departure_s = day.moments(usual.minute)[0]
+        back_s = None
+        if usual.back_minute is not None:
+            later = usual.back_minute > usual.minute
+            back_s = (day if later else day_after).moments(usual.back_minute)[-1]
+        if not is_over(unit, departure_s, back_s, now_s):
+            yield Trip(
+                departure_s=departure_s,
+                back_s=back_s,
+                soc_percent=_usual_percent(unit, known, usual),
+                sources=(TripSource.PATTERN,),
+            )
+
+
+def _ready_by(unit: UnitState, tariff: Tariff, now_s: float) -> Iterator[Trip]:
+    settings = unit.settings
+    if settings.ready_by and unit.connected is not False:
+        yield Trip(
+            departure_s=tariff.next_local_time(now_s, settings.ready_by_minute),
+            back_s=None,
+            soc_percent=settings.ready_by_soc_percent,
+            sources=(TripSource.READY_BY,),
+            stays=True,
+        )
+
+
+def told_departures(
+    unit: UnitState, known: UnitInputs, now_s: float
+) -> tuple[Departure, ...]:
+    """Return what was told of single trips: by the unit itself, and what is stored."""
+    if not unit.requirements:
+        return known.departures
+    stored = (as_departure(trip) for trip in stored_trips(unit, known, now_s))
+    return (*known.departures, *stored)
+
+
+def announced(
+    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
+) -> tuple[Departure, ...]:
+    """Return all departures that somebody has announced.
+
+    Being ready every day announces none.
+    """
+    told = told_departures(unit, known, now_s)
+    usual = usual_trips(unit, known, tariff, now_s)
+    return (*told, *(as_departure(trip) for trip in usual))
+
+
+def all_trips(
+    unit: UnitState,
+    known: UnitInputs,
+    tariff: Tariff,
+    now_s: float,
+    *,
+    all_cars: bool = True,
+) -> Iterator[Trip]:
+    """Yield the trips of all cars, or of the one at the plug, as each source has it."""
+    yield from map(_of_unit, known.departures)
+    yield from stored_trips(unit, known, now_s, all_cars=all_cars)
+    yield from usual_trips(unit, known, tariff, now_s)
+    yield from _ready_by(unit, tariff, now_s)
+
+
+def trips_ahead(
+    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
+) -> tuple[Trip, ...]:
+    """Return the trips of the car at the plug in order, each of them once."""
+    return merged(all_trips(unit, known, tariff, now_s, all_cars=False))
+
+
+def departures_ahead(
+    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
+) -> tuple[Departure, ...]:
+    """Return the departures that the unit has to be ready for, in order.
+
+    One that is past belongs to a trip under way, or to a car that is late.
+    """
+    if not (unit.requirements or known.pattern or unit.settings.ready_by):
+        return _in_order(known.departures)
+    trips = trips_ahead(unit, known, tariff, now_s)
+    return tuple(as_departure(trip) for trip in trips)
+
+
+def is_late(unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float) -> bool:
+    """Return whether the unit is still there although it should have left."""
+    return unit.connected is not False and any(
+        departure.time_s <= now_s for departure in announced(unit, known, tariff, now_s)
+    )
+
+
+def as_departure(trip: Trip) -> Departure:
+    """Return a trip as what planner, rule and safety rules know of it."""
+    return Departure(
+        time_s=trip.departure_s,
+        soc_percent=trip.soc_percent,
+        back_s=trip.departure_s if trip.stays else trip.back_s,
+        until_gone=not (trip.stays or TripSource.UNIT in trip.sources),
+    )
+
+
+def _of_unit(departure: Departure) -> Trip:
+    stays = departure.back_s == departure.time_s
+    return Trip(
+        departure_s=departure.time_s,
+        back_s=None if stays else departure.back_s,
+        soc_percent=departure.soc_percent,
+        sources=(TripSource.UNIT,),
+        stays=stays,
+    )
+
+
+def _usual_percent(unit: UnitState, known: UnitInputs, usual: WeekdayTrip) -> float:
+    return _percent(unit, known, Ask(soc_percent=usual.soc_percent), None)
+
+
+def _percent(
+    unit: UnitState, known: UnitInputs, ask: Ask, vehicle: str | None
+) -> float:
+    settings, spec = unit.settings, known.spec
+    if vehicle is not None and vehicle != unit.vehicle:
+        spec = known.vehicles.get(vehicle, spec)
+        if vehicle in unit.vehicles:
+            settings = unit.vehicles[vehicle].settings
+    return asked_percent(
+        ask,
+        spec,
+        usual_percent=settings.ready_by_soc_percent,
+        reserve_percent=settings.reserve_percent,
+        kwh_per_100_km=settings.kwh_per_100_km,
+    )
+
+
+def _in_order(departures: tuple[Departure, ...]) -> tuple[Departure, ...]:
+    if len(departures) < 2:
+        return departures
+    return tuple(sorted(departures, key=lambda departure: departure.time_s))

@@ -1,0 +1,89 @@
+"""The trips of a running home: its weekly patterns, its calendars, and who may tell."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from .const import CONF_CALENDAR, CONF_PATTERN
+from .engine.requirement import Pattern, Requirement, TripSource, WeekdayTrip
+from .sources.trips import CalendarTrips
+
+if TYPE_CHECKING:
+    from .home import Home, LeafToHomeConfigEntry
+
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def build_pattern(data: Mapping[str, Any]) -> Pattern:
+    """Return the weekly pattern of a unit's data."""
+    pattern: dict[int, WeekdayTrip] = {}
+    for weekday, trip in data.get(CONF_PATTERN, {}).items():
+        minute = _minute(trip["departure"])
+        if minute is not None:
+            pattern[WEEKDAYS.index(weekday)] = WeekdayTrip(
+                minute=minute,
+                soc_percent=trip.get("soc_percent"),
+                back_minute=_minute(trip.get("back")),
+            )
+    return pattern
+
+
+def _minute(text: str | None) -> int | None:
+    clock = dt_util.parse_time(text) if text else None
+    return None if clock is None else clock.hour * 60 + clock.minute
+
+
+@callback
+def async_watch_calendars(
+    hass: HomeAssistant, entry: LeafToHomeConfigEntry
+) -> CALLBACK_TYPE:
+    """Take the trips of each unit's calendar; return what ends that."""
+    home = entry.runtime_data.home
+    watched = []
+    for key, unit in home.units.items():
+        calendar = entry.subentries[key].data.get(CONF_CALENDAR)
+        _forget_others(home, key, calendar)
+        if calendar is None:
+            continue
+        trips = CalendarTrips(
+            hass,
+            calendar,
+            cars={car: vehicle.name for car, vehicle in unit.vehicles.items()},
+            ready_by_minute=partial(_ready_by_minute, home, key),
+            took=partial(_take, home, key),
+        )
+        trips.async_start()
+        watched.append(trips)
+
+    @callback
+    def stop() -> None:
+        for trips in watched:
+            trips.async_stop()
+
+    return stop
+
+
+def _ready_by_minute(home: Home, key: str) -> int:
+    return home.state.units[key].settings.ready_by_minute
+
+
+@callback
+def _take(home: Home, key: str, trips: Sequence[Requirement]) -> None:
+    """Replace what the calendar said before, and act on it if that is news."""
+    stored = home.state.units[key].requirements
+    others = [trip for trip in stored if trip.source is not TripSource.CALENDAR]
+    home.async_change_trips(key, [*others, *trips])
+
+
+@callback
+def _forget_others(home: Home, key: str, calendar: str | None) -> None:
+    """Drop the trips of a calendar that is no longer the unit's."""
+    kept = [
+        trip
+        for trip in home.state.units[key].requirements
+        if trip.source is not TripSource.CALENDAR or trip.id == calendar
+    ]
+    home.async_change_trips(key, kept)
