@@ -25,6 +25,7 @@ from .flow_limits import LIMIT_KEYS, LimitSteps
 from .flow_prices import PriceSteps
 from .flow_sources import CONF_KIND, HOME_SCHEMA, SourceSteps
 from .flow_tariff import CONF_EXPORT, CONF_IMPORT
+from .flow_trips import TRIP_KEYS, TripSteps
 from .units.base import DRIVERS
 from .units.echonet_lite_form import EchonetLiteSteps
 from .units.simulated_form import SimulatedSteps
@@ -231,9 +232,10 @@ class HomeOptionsFlow(LimitSteps, PriceSteps, OptionsFlow):
 
 class UnitSubentryFlow(
     DriverSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
+    TripSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
     ConfigSubentryFlow,
 ):
-    """Add a unit to a home or change what is known of its hardware."""
+    """Add a unit to a home or change what is known of its hardware and trips."""
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -244,14 +246,34 @@ class UnitSubentryFlow(
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
+        """Ask which of the two."""
+        if self._get_reconfigure_subentry().data[CONF_DRIVER] not in DRIVERS:
+            return self.async_abort(reason="unknown_driver")
+        return self.async_show_menu(
+            step_id="reconfigure", menu_options=["hardware", "trips"]
+        )
+
+    async def async_step_hardware(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
         """Begin with the step of the driver that the unit has."""
         subentry = self._get_reconfigure_subentry()
-        driver = subentry.data[CONF_DRIVER]
-        if driver not in DRIVERS:
-            return self.async_abort(reason="unknown_driver")
         self._unit_unique_id = subentry.unique_id
+        driver = subentry.data[CONF_DRIVER]
         result: SubentryFlowResult = await getattr(self, f"async_step_{driver}")()
         return result
+
+    @override
+    def _known_trips(self) -> Mapping[str, Any]:
+        return self._get_reconfigure_subentry().data
+
+    @override
+    async def _async_trips_done(self, trips: dict[str, Any]) -> SubentryFlowResult:
+        subentry = self._get_reconfigure_subentry()
+        hardware = {k: v for k, v in subentry.data.items() if k not in TRIP_KEYS}
+        return self.async_update_and_abort(
+            self._get_entry(), subentry, data=hardware | trips
+        )
 
     @override
     def _known_unit(self) -> Mapping[str, Any] | None:
@@ -276,11 +298,13 @@ class UnitSubentryFlow(
         self, name: str, data: dict[str, Any], unique_id: str | None
     ) -> SubentryFlowResult:
         if self.source == SOURCE_RECONFIGURE:
+            subentry = self._get_reconfigure_subentry()
+            trips = {k: v for k, v in subentry.data.items() if k in TRIP_KEYS}
             return self.async_update_and_abort(
                 self._get_entry(),
-                self._get_reconfigure_subentry(),
+                subentry,
                 title=name,
-                data=data,
+                data=data | trips,
                 unique_id=unique_id,
             )
         return self.async_create_entry(title=name, data=data, unique_id=unique_id)

@@ -10,13 +10,18 @@ from homeassistant.components.number import (
     NumberEntityDescription,
     NumberMode,
 )
-from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfPower
+from homeassistant.const import (
+    PERCENTAGE,
+    EntityCategory,
+    UnitOfEnergyDistance,
+    UnitOfPower,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
-from .engine.battery import UnitSpec
+from .engine.battery import UnitKind, UnitSpec
 from .engine.state import HomeSettings, UnitSettings
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity
 from .home import LeafToHomeConfigEntry, UnitRuntime
@@ -36,6 +41,7 @@ class HomeNumberDescription(NumberEntityDescription):
 class UnitNumberDescription(NumberEntityDescription):
     """Describe a number of a unit; its range may follow from the hardware."""
 
+    has_fn: Callable[[UnitSpec], bool] = lambda _: True
     max_fn: Callable[[UnitSpec], float] = lambda _: 100.0
     min_fn: Callable[[UnitSpec], float] = lambda _: 0.0
     setting: str
@@ -136,6 +142,20 @@ UNIT_DESCRIPTIONS: tuple[UnitNumberDescription, ...] = (
         setting="ready_by_soc_percent",
         value_fn=lambda settings, _: settings.ready_by_soc_percent,
     ),
+    UnitNumberDescription(
+        key="consumption",
+        translation_key="consumption",
+        device_class=NumberDeviceClass.ENERGY_DISTANCE,
+        entity_category=EntityCategory.CONFIG,
+        has_fn=lambda spec: spec.kind is UnitKind.VEHICLE,
+        max_fn=lambda _: 60.0,
+        min_fn=lambda _: 5.0,
+        mode=NumberMode.BOX,
+        native_step=0.1,
+        native_unit_of_measurement=UnitOfEnergyDistance.KILO_WATT_HOUR_PER_100_KM,
+        setting="kwh_per_100_km",
+        value_fn=lambda settings, _: settings.kwh_per_100_km,
+    ),
 )
 
 
@@ -154,6 +174,7 @@ async def async_setup_entry(
             (
                 UnitNumber(entry=entry, unit=unit, description=description)
                 for description in UNIT_DESCRIPTIONS
+                if description.has_fn(unit.spec)
             ),
             config_subentry_id=unit.subentry_id,
         )

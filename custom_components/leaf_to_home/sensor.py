@@ -36,6 +36,7 @@ from .engine.model import (
 )
 from .engine.plan import PriceBasis
 from .engine.problems import Problem
+from .engine.requirement import Trip, TripSource
 from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
@@ -88,7 +89,7 @@ class UnitSensorDescription(SensorEntityDescription):
     measured: bool = False
     names_fn: Callable[[UnitRuntime], Iterable[str]] | None = None
     significance: Significance
-    value_fn: Callable[[LeafToHomeUnitEntity], StateType]
+    value_fn: Callable[[LeafToHomeUnitEntity], StateType | datetime]
 
 
 def _rounded(value: float | None, digits: int = 0) -> float | None:
@@ -207,6 +208,16 @@ def _departure_soc(unit: LeafToHomeUnitEntity) -> float | None:
     """Return the state of charge that the plan brings to the next departure."""
     departure = unit.home.plans.departure(unit.unit.subentry_id, _now_s())
     return None if departure is None else _rounded(departure[1])
+
+
+def _next_trip[ValueT](
+    value_fn: Callable[[Trip], ValueT],
+) -> Callable[[LeafToHomeUnitEntity], ValueT | None]:
+    def value(unit: LeafToHomeUnitEntity) -> ValueT | None:
+        trip = unit.home.plans.next_trip(unit.unit.subentry_id, _now_s())
+        return None if trip is None else value_fn(trip)
+
+    return value
 
 
 def _status(unit: LeafToHomeUnitEntity) -> str | None:
@@ -511,6 +522,31 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         value_fn=_departure_soc,
     ),
     UnitSensorDescription(
+        key="next_departure",
+        translation_key="next_departure",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        significance=TEXT,
+        value_fn=_next_trip(
+            lambda trip: dt_util.utc_from_timestamp(round(trip.departure_s))
+        ),
+    ),
+    UnitSensorDescription(
+        key="next_departure_soc",
+        translation_key="next_departure_soc",
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SOC,
+        suggested_display_precision=0,
+        value_fn=_next_trip(lambda trip: round(trip.soc_percent, 1)),
+    ),
+    UnitSensorDescription(
+        key="next_departure_source",
+        translation_key="next_departure_source",
+        device_class=SensorDeviceClass.ENUM,
+        options=[item.value for item in TripSource],
+        significance=TEXT,
+        value_fn=_next_trip(lambda trip: trip.sources[0].value),
+    ),
+    UnitSensorDescription(
         key="power",
         translation_key="power",
         device_class=SensorDeviceClass.POWER,
@@ -703,7 +739,7 @@ class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
 
     @property
     @override
-    def native_value(self) -> StateType:
+    def native_value(self) -> StateType | datetime:
         """Return the value of the sensor."""
         return self.entity_description.value_fn(self)
 
@@ -716,5 +752,5 @@ class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
         return attributes_fn(self)
 
     @override
-    def _judged_value(self) -> StateType:
+    def _judged_value(self) -> StateType | datetime:
         return self.native_value

@@ -14,6 +14,11 @@ from .sources.trips import CalendarTrips
 if TYPE_CHECKING:
     from .home import Home, LeafToHomeConfigEntry
 
+CONF_BACK: Final = "back"
+CONF_DEPARTURE: Final = "departure"
+CONF_ON: Final = "on"
+CONF_SOC: Final = "soc_percent"
+
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -21,12 +26,12 @@ def build_pattern(data: Mapping[str, Any]) -> Pattern:
     """Return the weekly pattern of a unit's data."""
     pattern: dict[int, WeekdayTrip] = {}
     for weekday, trip in data.get(CONF_PATTERN, {}).items():
-        minute = _minute(trip["departure"])
-        if minute is not None:
+        minute = _minute(trip.get(CONF_DEPARTURE))
+        if trip[CONF_ON] and minute is not None:
             pattern[WEEKDAYS.index(weekday)] = WeekdayTrip(
                 minute=minute,
-                soc_percent=trip.get("soc_percent"),
-                back_minute=_minute(trip.get("back")),
+                soc_percent=trip.get(CONF_SOC),
+                back_minute=_minute(trip.get(CONF_BACK)),
             )
     return pattern
 
