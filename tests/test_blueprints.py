@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
+import re
 import shutil
 from typing import Any
 
@@ -27,10 +28,12 @@ from pytest_homeassistant_custom_component.common import (
 )
 import yaml
 
+from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import UnitMode
 from custom_components.leaf_to_home.home import Home
 from tests import recording
-from tests.conftest import UNIT_ID, unit_data
+from tests.conftest import UNIT_ID, Advance, unit_data
+from tests.planned import planned, settle
 from tests.platforms import recorded_home, settings, setup_platforms, state, unit
 
 pytestmark = pytest.mark.usefixtures("recording_driver")
@@ -40,6 +43,7 @@ PATHS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.y
 SOURCE = "https://github.com/leaf-to-home/leaf-to-home/blob/main/blueprints/automation/"
 SHIFT_LOAD = "leaf_to_home/shift_load.yaml"
 NOT_PLUGGED_IN = "leaf_to_home/not_plugged_in.yaml"
+NOT_MET = "leaf_to_home/departure_not_met.yaml"
 PLUG = "binary_sensor.leaf_plug"
 PRICE = "sensor.price_tomorrow"
 SECOND = f"{UNIT_ID[:-1]}2"
@@ -245,3 +249,63 @@ async def test_not_plugged_in_tells_by_itself(
     await pass_to(hass, freezer, "2026-11-23T20:00:00-08:00")
     (notification,) = async_get_persistent_notifications(hass).values()
     assert "not plugged in" in notification["message"]
+
+
+@pytest.fixture
+async def alerting(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> Home:
+    """A home in the evening that plans, with its plan alert."""
+    return await planned(
+        hass, monkeypatch, freezer, advance, platforms=(Platform.EVENT, Platform.SELECT)
+    )
+
+
+async def test_a_departure_that_cannot_be_met_is_told(
+    hass: HomeAssistant, alerting: Home, automate: Automate
+) -> None:
+    events = async_capture_events(hass, "told")
+    await automate(
+        NOT_MET,
+        alert="event.home_plan_alert",
+        notify=[{"event": "told", "event_data": {"text": "{{ message }}"}}],
+    )
+    await announce(hass, "18:30", soc_percent=90)
+    await settle(hass, alerting)
+    (event,) = events
+    assert re.fullmatch(
+        r"LEAF leaves at Sun 18:30 with about 6\d % instead of 90 %\.",
+        event.data["text"],
+    )
+    # Another trip is news of its own; one that can be made is none.
+    await announce(hass, "20:30", soc_percent=95, trip_id="late")
+    await settle(hass, alerting)
+    await announce(hass, "10:00", soc_percent=80)
+    await settle(hass, alerting)
+    assert len(events) == 2
+    assert "Sun 20:30" in events[1].data["text"]
+
+
+async def test_a_departure_that_cannot_be_met_is_told_by_itself(
+    hass: HomeAssistant, alerting: Home, automate: Automate
+) -> None:
+    """Without an action of the user's the message is shown in Home Assistant."""
+    assert await async_setup_component(hass, "persistent_notification", {})
+    await automate(NOT_MET, alert="event.home_plan_alert")
+    await announce(hass, "18:30", soc_percent=90)
+    await settle(hass, alerting)
+    (notification,) = async_get_persistent_notifications(hass).values()
+    assert "LEAF leaves at Sun 18:30" in notification["message"]
+
+
+async def announce(hass: HomeAssistant, departure: str, **data: Any) -> None:
+    await hass.services.async_call(
+        DOMAIN,
+        "announce_trip",
+        {ATTR_ENTITY_ID: "select.leaf_mode", "departure": departure, **data},
+        blocking=True,
+    )
+    await hass.async_block_till_done()
