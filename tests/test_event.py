@@ -12,7 +12,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.leaf_to_home.const import DOMAIN
-from custom_components.leaf_to_home.engine.model import HomeMode
+from custom_components.leaf_to_home.engine.model import HomeMode, UnitMode
 from custom_components.leaf_to_home.engine.problems import Finding, Problem
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.plan_problems import PlanProblems
@@ -138,7 +138,68 @@ async def test_a_reserve_that_cannot_be_restored(
     assert event["expected_percent"] < 70.0
 
 
-async def test_a_mode_without_plans_has_no_problems(
+async def test_a_departure_is_told_of_in_a_mode_without_plans(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> None:
+    """It cannot be met there either, and somebody has to know at once."""
+    home = await planned(
+        hass,
+        monkeypatch,
+        freezer,
+        advance,
+        platforms=PLATFORMS,
+        mode=HomeMode.SELF_CONSUMPTION,
+    )
+    assert home.plans.plans == {}
+    assert state(hass, EVENT) == STATE_UNKNOWN
+    leave_in(home, 30, 95.0)
+    await hass.async_block_till_done()
+    assert state(hass, SENSOR) == "departure"
+    event = told(hass)
+    assert event["event_type"] == "departure"
+    assert event["unit"] == "LEAF"
+    assert event["wanted_percent"] == 95.0
+    # 30 minutes at 6 kW, beside what is there.
+    assert 68.0 < event["expected_percent"] < 70.0
+
+    # What the user puts right is solved at once, and what comes anew told anew.
+    leave_in(home, 600, 60.0)
+    await hass.async_block_till_done()
+    assert state(hass, SENSOR) == "none"
+    assert told(hass) == {"event_type": "solved"}
+    leave_in(home, 20, 95.0)
+    await hass.async_block_till_done()
+    assert told(hass)["event_type"] == "departure"
+
+
+async def test_a_unit_that_the_user_holds_will_not_be_ready(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> None:
+    home = await planned(hass, monkeypatch, freezer, advance, platforms=PLATFORMS)
+    leave_in(home, 240, 80.0)
+    await settle(hass, home)
+    assert state(hass, SENSOR) == "none"
+    home.async_change_unit(
+        UNIT_ID, mode=UnitMode.HOLD, until_s=dt_util.utcnow().timestamp() + 4 * 3600.0
+    )
+    await live(hass, home, advance, 1)
+    assert told(hass)["expected_percent"] == pytest.approx(60.0, abs=0.5)
+    home.async_change_unit(UNIT_ID, mode=UnitMode.OFF)
+    await live(hass, home, advance, 1)
+    assert state(hass, SENSOR) == "departure"
+    # Whoever turns the home off knows.
+    home.async_change_home(mode=HomeMode.OFF)
+    await live(hass, home, advance, 1)
+    assert state(hass, SENSOR) == "none"
+
+
+async def test_what_was_told_stays_told_in_a_mode_without_plans(
     hass: HomeAssistant,
     monkeypatch: pytest.MonkeyPatch,
     freezer: FrozenDateTimeFactory,
@@ -147,10 +208,11 @@ async def test_a_mode_without_plans_has_no_problems(
     home = await planned(hass, monkeypatch, freezer, advance, platforms=PLATFORMS)
     leave_in(home, 30, 95.0)
     await settle(hass, home)
+    first = state(hass, EVENT)
     home.async_change_home(mode=HomeMode.SELF_CONSUMPTION)
-    await live(hass, home, advance, 1)
-    assert state(hass, SENSOR) == "none"
-    assert told(hass)["event_type"] == "departure", "nothing was solved either"
+    await live(hass, home, advance, 70)
+    assert state(hass, SENSOR) == "departure"
+    assert state(hass, EVENT) == first
 
 
 async def test_what_stands_for_three_days_is_a_repair_that_goes_away(

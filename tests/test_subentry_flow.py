@@ -45,6 +45,14 @@ async def add(hass: HomeAssistant, entry: MockConfigEntry) -> Walk:
 async def change(
     hass: HomeAssistant, entry: MockConfigEntry, subentry_id: str = UNIT_ID
 ) -> Walk:
+    walk = await reconfigure(hass, entry, subentry_id)
+    await walk.choose("hardware")
+    return walk
+
+
+async def reconfigure(
+    hass: HomeAssistant, entry: MockConfigEntry, subentry_id: str = UNIT_ID
+) -> Walk:
     return await Walk(
         hass.config_entries.subentries, "config_subentries", SUBENTRY_UNIT
     ).start(
@@ -242,7 +250,7 @@ async def test_change_with_wrong_values(
 async def test_driver_of_a_newer_version(hass: HomeAssistant) -> None:
     entry = make_entry(unit_data("telepathy"))
     entry.add_to_hass(hass)
-    walk = await change(hass, entry)
+    walk = await reconfigure(hass, entry)
     assert walk.result["reason"] == "unknown_driver"
 
 

@@ -26,7 +26,8 @@ class PlanProblems:
     def __init__(self, health: HomeHealth, names: Mapping[str, str]) -> None:
         self.log = ProblemLog()
         self.found: Sequence[Finding] = ()
-        self._planned: Sequence[Finding] = ()
+        # What plans cannot meet; the rest is of units that nobody plans for.
+        self.planned: Sequence[Finding] = ()
         self._unplanned: Sequence[Finding] = ()
         self._stands_for: object = None
         self._seen_s = 0.0
@@ -52,7 +53,7 @@ class PlanProblems:
         self, found: Sequence[Finding], now_s: float, *, anew: bool = False
     ) -> None:
         """Take in what the latest plans cannot meet; `anew`: after a change."""
-        self._planned = found
+        self.planned = found
         self._see(now_s, anew=anew)
 
     @callback
@@ -75,7 +76,7 @@ class PlanProblems:
         self._seen_s = now_s
         order = list(Problem)
         self.found = found = sorted(
-            [*self._planned, *self._unplanned],
+            [*self.planned, *self._unplanned],
             key=lambda finding: order.index(finding.problem),
         )
         was_told = Problem.DEPARTURE in self.log.told_s
@@ -99,7 +100,9 @@ class PlanProblems:
     @callback
     def async_nothing_planned(self) -> None:
         """Take back what plans could not meet: nobody plans now."""
-        self._planned, self.found = (), self._unplanned
+        if not self.planned:
+            return
+        self.planned, self.found = (), self._unplanned
         for problem in {*Problem} - {finding.problem for finding in self.found}:
             self.log.told_s.pop(problem, None)
             self._health.async_plan_in_order(problem)

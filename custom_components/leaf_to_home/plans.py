@@ -193,8 +193,7 @@ class HomePlans:
         self._tell_unplanned(state, inputs, basis, now_s)
         if not basis.units:
             self._tried_for, self._wanted = None, False
-            if self.problems.found:
-                self.problems.async_nothing_planned()
+            self.problems.async_nothing_planned()
         elif self._tried_for is None:
             self._wanted = True
         else:
@@ -360,7 +359,7 @@ class HomePlans:
         if self._hass.loop.time() - since_s <= LATE_S or late in self.problems.found:
             return
         LOGGER.warning("%s: a plan takes very long", self._entry.title)
-        self.problems.async_see([late, *self.problems.found], now_s)
+        self.problems.async_see([late, *self.problems.planned], now_s)
         self._published.async_publish()
 
     @callback

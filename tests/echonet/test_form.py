@@ -85,13 +85,15 @@ async def add(hass: HomeAssistant, home: MockConfigEntry) -> Walk:
 
 async def change(hass: HomeAssistant, home: MockConfigEntry) -> Walk:
     (subentry_id,) = home.subentries
-    return await Walk(
+    walk = await Walk(
         hass.config_entries.subentries, "config_subentries", SUBENTRY_UNIT
     ).start(
         (home.entry_id, SUBENTRY_UNIT),
         source=SOURCE_RECONFIGURE,
         subentry_id=subentry_id,
     )
+    await walk.choose("hardware")
+    return walk
 
 
 def node_name(node: Emulator) -> str:
