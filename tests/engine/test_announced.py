@@ -54,10 +54,8 @@ FLAT = Tariff.flat(0.30)
 
 
 def requirement(hours: float, **values: Any) -> Requirement:
-    return Requirement(
-        departure_s=START_S + hours * HOUR_S,
-        **{"ask": Ask(soc_percent=70.0), "id": "one"} | values,
-    )
+    said: dict[str, Any] = {"ask": Ask(soc_percent=70.0), "id": "one"}
+    return Requirement(departure_s=START_S + hours * HOUR_S, **said | values)
 
 
 def car(*requirements: Requirement, **values: Any) -> UnitState:
