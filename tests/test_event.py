@@ -175,6 +175,51 @@ async def test_a_departure_is_told_of_in_a_mode_without_plans(
     assert told(hass)["event_type"] == "departure"
 
 
+async def test_a_departure_without_a_plan_that_is_past_is_over(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> None:
+    home = await planned(
+        hass,
+        monkeypatch,
+        freezer,
+        advance,
+        platforms=PLATFORMS,
+        mode=HomeMode.SELF_CONSUMPTION,
+    )
+    leave_in(home, 30, 95.0)
+    await hass.async_block_till_done()
+    assert told(hass)["event_type"] == "departure"
+    freezer.tick(timedelta(minutes=31))
+    await live(hass, home, advance, 2)
+    assert state(hass, SENSOR) == "none"
+    assert told(hass)["event_type"] == "departure"
+    freezer.tick(timedelta(minutes=62))
+    await live(hass, home, advance, 2)
+    assert told(hass) == {"event_type": "solved"}
+
+
+async def test_a_departure_without_numbers_is_told_once(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = await setup_platforms(hass, monkeypatch, *PLATFORMS)
+    problems: PlanProblems = home.plans.problems
+    events: list[str] = []
+    problems.async_subscribe(lambda kind, _values: events.append(kind))
+    odd = Finding(problem=Problem.DEPARTURE, unit=UNIT_ID)
+    now_s = dt_util.utcnow().timestamp()
+    for hours in range(4):
+        problems.async_see([odd], now_s + hours * 3000.0)
+    assert events == ["departure"]
+    other = Finding(
+        problem=Problem.DEPARTURE, unit=UNIT_ID, time_s=now_s + 7200.0, wanted=80.0
+    )
+    problems.async_see([odd, other], now_s + 9300.0)
+    assert events == ["departure", "departure"]
+
+
 async def test_a_unit_that_the_user_holds_will_not_be_ready(
     hass: HomeAssistant,
     monkeypatch: pytest.MonkeyPatch,

@@ -13,7 +13,7 @@ from .health import HomeHealth
 SOLVED: Final = "solved"
 NO_PROBLEM: Final = "none"
 
-# What stands is written down this often, so that it is known how long ago it stood.
+# What was told is looked at this often: how long it has stood, or been away.
 SEEN_AGAIN_S: Final = 60.0
 DAY_S: Final = 24 * 3600.0
 
@@ -30,9 +30,9 @@ class PlanProblems:
         self.planned: Sequence[Finding] = ()
         self._unplanned: Sequence[Finding] = ()
         self._stands_for: object = None
-        self._seen_s = 0.0
-        # Which trips were told, by unit and time; None until something was seen.
-        self._told: list[tuple[str, float]] | None = None
+        self._seen_s: float | None = None
+        # Which departures were told; None until something was seen.
+        self._told: list[Finding] | None = None
         self._health = health
         self._names = names
         self._listeners: list[ProblemListener] = []
@@ -65,11 +65,14 @@ class PlanProblems:
         `stands_for` is what that depends on: when the user changed it, what is put
         right is over at once.
         """
-        changed = stands_for != self._stands_for
+        changed = self._stands_for not in (None, stands_for)
         before = [(each.unit, each.time_s) for each in self._unplanned]
         same = before == [(each.unit, each.time_s) for each in found]
         self._stands_for, self._unplanned = stands_for, found
-        if not same or (found and not 0.0 <= now_s - self._seen_s < SEEN_AGAIN_S):
+        # After a restart the first plans tell what still stands.
+        seen_s = self._seen_s
+        due = seen_s is not None and not 0.0 <= now_s - seen_s < SEEN_AGAIN_S
+        if not same or (due and Problem.DEPARTURE in self.log.told_s):
             self._see(now_s, anew=changed)
 
     def _see(self, now_s: float, *, anew: bool) -> None:
@@ -115,14 +118,13 @@ class PlanProblems:
             self._told = []
             return
         after_restart = self._told is None and was_told
-        told = [trip for trip in self._told or () if trip[1] > now_s - DAY_S]
+        told = [each for each in self._told or () if _recent(each, now_s)]
         for finding in found:
-            if finding.problem is not Problem.DEPARTURE:
+            if finding.problem is not Problem.DEPARTURE or any(
+                _same_trip(finding, each) for each in told
+            ):
                 continue
-            trip = (finding.unit or "", finding.time_s or now_s)
-            if any(trip[0] == unit and abs(trip[1] - at) < LATE_S for unit, at in told):
-                continue
-            told.append(trip)
+            told.append(finding)
             if not after_restart:
                 self._tell(Problem.DEPARTURE, self.values(finding))
         self._told = told
@@ -163,6 +165,18 @@ class PlanProblems:
     def _tell(self, kind: str, values: Mapping[str, Any]) -> None:
         for listener in list(self._listeners):
             listener(kind, values)
+
+
+def _recent(finding: Finding, now_s: float) -> bool:
+    return finding.time_s is None or finding.time_s > now_s - DAY_S
+
+
+def _same_trip(one: Finding, other: Finding) -> bool:
+    if one.unit != other.unit:
+        return False
+    if one.time_s is None or other.time_s is None:
+        return one.time_s is other.time_s
+    return abs(one.time_s - other.time_s) < LATE_S
 
 
 def _number(value: float | None) -> str:

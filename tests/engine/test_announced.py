@@ -21,7 +21,9 @@ from custom_components.leaf_to_home.engine.basis import Change, basis_of, change
 from custom_components.leaf_to_home.engine.model import (
     Departure,
     HomeMode,
+    Intent,
     IntentKind,
+    Reason,
     ReasonCode,
     UnitInputs,
 )
@@ -47,9 +49,12 @@ from custom_components.leaf_to_home.engine.state import (
 from custom_components.leaf_to_home.engine.step import step
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import LEAF, START_S
-from tests.engine.parts import SITE, home, inputs, known, reading, unit
+from tests.engine.parts import SITE, grid, home, inputs, known, reading, unit
 
 HOUR_S = 3600.0
+AWAY = Intent(
+    kind=IntentKind.HOLD, power_w=0.0, reason=Reason(code=ReasonCode.DISCONNECTED)
+)
 FLAT = Tariff.flat(0.30)
 
 
@@ -288,6 +293,26 @@ def test_a_car_that_is_late_is_kept_ready() -> None:
     assert not is_late(one, known(), FLAT, START_S - 60.0)
     assert not is_late(unit(connected=False), known(), FLAT, START_S + 60.0)
     assert departures_ahead(one, known(), FLAT, START_S + LATE_S) == ()
+
+
+@pytest.mark.parametrize("plan", [None, AWAY])
+def test_a_late_car_with_what_it_needs_is_left_alone(plan: Intent | None) -> None:
+    """A plan and the rule take it for away; neither says so of a car that is there."""
+    one = car(requirement(0.0), stored_kwh=0.75 * 36.0)
+    now_s = START_S + 600.0
+    state = home(units={"leaf": one}, settings=HomeSettings(mode=HomeMode.AUTOMATIC))
+    told = known(reading=reading(soc_percent=75.0, time_s=now_s), plan=plan)
+    given = inputs(units={"leaf": told}, grid=grid(500.0, now_s))
+    _, decision = step(state, given, now_s)
+    leaf = decision.units["leaf"]
+    assert leaf.intent is IntentKind.HOLD
+    assert leaf.reason.code is ReasonCode.DEPARTURE
+    # When nobody believes in the trip any more, it is used again.
+    now_s = START_S + LATE_S
+    told = known(reading=reading(soc_percent=75.0, time_s=now_s), plan=plan)
+    given = inputs(units={"leaf": told}, grid=grid(500.0, now_s))
+    _, decision = step(state, given, now_s)
+    assert decision.units["leaf"].reason.code is not ReasonCode.DEPARTURE
 
 
 def test_what_the_unit_itself_said_of_a_past_trip_is_not_charged_for() -> None:

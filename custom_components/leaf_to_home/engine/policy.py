@@ -197,6 +197,15 @@ def _freely(
                 reason=Reason(code=ReasonCode.BACKUP_READY),
             )
         )
+    if _late(unit, departures, now_s):
+        # For planner and rule it is away; it may leave at any moment.
+        return Choice(
+            intent=Intent(
+                kind=IntentKind.HOLD,
+                power_w=0.0,
+                reason=Reason(code=ReasonCode.DEPARTURE),
+            )
+        )
     if known.plan is not None:
         return Choice(intent=known.plan, next_action=known.plan_next)
     intent, following = decide(
@@ -249,6 +258,14 @@ def _manual(settings: UnitSettings, charge_w: float, discharge_w: float) -> Inte
         )
     return Intent(
         kind=IntentKind.HOLD, power_w=0.0, reason=Reason(code=ReasonCode.USER_HOLD)
+    )
+
+
+def _late(unit: UnitState, departures: tuple[Departure, ...], now_s: float) -> bool:
+    """Return whether the unit is still there although it should have left."""
+    return any(
+        departure.time_s <= now_s and not _gone(unit, departure, now_s)
+        for departure in departures
     )
 
 
