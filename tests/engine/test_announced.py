@@ -48,7 +48,7 @@ from custom_components.leaf_to_home.engine.state import (
 )
 from custom_components.leaf_to_home.engine.step import step
 from custom_components.leaf_to_home.engine.tariff import Tariff
-from tests.engine.loop import LEAF, START_S
+from tests.engine.loop import LEAF, START_S, Loop, dear_site
 from tests.engine.parts import SITE, grid, home, inputs, known, reading, unit
 
 HOUR_S = 3600.0
@@ -358,3 +358,27 @@ def test_presence_learns_that_trips_are_announced() -> None:
     (made,) = past.presence["leaf"].trips
     assert made.notice_h == pytest.approx(1.0)
     assert made.asked_percent == 70.0
+
+
+# In a house.
+
+
+@pytest.mark.parametrize(
+    "mode", [HomeMode.AUTOMATIC, HomeMode.SELF_CONSUMPTION, HomeMode.BACKUP_READY]
+)
+def test_a_car_leaves_with_what_was_announced(mode: HomeMode) -> None:
+    """The evening is dear and the load high: nothing else would charge it now."""
+    loop = Loop(site=dear_site(), tick_s=10.0, meter_s=10.0, mode=mode)
+    loop.run(600.0, lambda _: 1500.0)
+    loop.leaf.requirements = [
+        Requirement(
+            departure_s=loop.plant.time_s + 3.0 * HOUR_S, ask=Ask(soc_percent=75.0)
+        )
+    ]
+    rows = loop.run(3.0 * HOUR_S, lambda _: 1500.0)
+    assert rows[-1].soc_percent >= 75.0
+    # What is late is still kept, and no longer than that.
+    rows = loop.run(LATE_S - 60.0, lambda _: 1500.0)
+    assert min(row.soc_percent for row in rows) >= 75.0
+    loop.run(120.0, lambda _: 1500.0)
+    assert loop.leaf.requirements == []

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.leaf_to_home.engine.requirement import (
@@ -16,6 +17,7 @@ from custom_components.leaf_to_home.engine.requirement import (
     merged,
 )
 from tests.engine.loop import LEAF, START_S
+from tests.engine.parts import thorough
 
 HOUR_S = 3600.0
 SPEC = replace(LEAF, usable_kwh=40.0, soh_percent=90.0, max_soc_percent=95.0)
@@ -117,3 +119,31 @@ def test_an_hour_is_counted_from_the_first_that_tells() -> None:
         chain[0].departure_s,
         chain[2].departure_s,
     ]
+
+
+TRIPS = st.lists(
+    st.builds(
+        trip,
+        st.floats(0.0, 60.0),
+        st.floats(1.0, 100.0),
+        st.none() | st.floats(0.0, 80.0),
+        st.sampled_from(TripSource),
+    ),
+    max_size=12,
+)
+
+
+@thorough(300)
+@given(TRIPS)
+def test_whoever_told_of_a_trip_is_served(told: list[Trip]) -> None:
+    trips = merged(told)
+    departures = [each.departure_s for each in trips]
+    assert departures == sorted(departures)
+    for one in told:
+        assert any(
+            each.departure_s <= one.departure_s <= each.departure_s + SAME_TRIP_S
+            and each.soc_percent >= one.soc_percent
+            and one.sources[0] in each.sources
+            for each in trips
+        )
+    assert merged(trips) == trips
