@@ -357,6 +357,7 @@ async def test_a_calendar_that_cannot_be_read_is_logged_once(
         ({}, 1),
         ({CALENDAR: {"events": None}}, 1),
         ({CALENDAR: {"events": [event, event]}}, 2),
+        ({CALENDAR: {"events": [event | {"end": "9999-12-31T23:59:00-08:00"}]}}, 1),
         ({CALENDAR: {"events": odd}}, 0),
     ):
         answers[:] = [answer]

@@ -201,6 +201,7 @@ async def test_all_that_was_announced_is_withdrawn(
             "2026-11-22 17:59",
         ),
         ({"departure": "2026-12-23 07:00:00"}, "trip_too_far", "30"),
+        ({"departure": "9999-12-31 23:00:00"}, "trip_too_far", "9999"),
         (
             {"departure": "07:30", "return": "2026-11-23 07:30:00"},
             "trip_return_wrong",

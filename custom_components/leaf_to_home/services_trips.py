@@ -146,7 +146,7 @@ async def _async_get_trips(call: ServiceCall) -> ServiceResponse:
 def _requirement(unit: LeafToHomeUnitEntity, data: Mapping[str, Any]) -> Requirement:
     """Return the trip that is asked for; raise for what makes no sense."""
     now = dt_util.utcnow()
-    departure = _moment(data[ATTR_DEPARTURE], now)
+    departure = _moment(unit, data[ATTR_DEPARTURE], now)
     if departure <= now:
         raise _invalid(unit, "trip_in_the_past", departure=_shown(departure))
     if departure > now + LONGEST:
@@ -158,7 +158,7 @@ def _requirement(unit: LeafToHomeUnitEntity, data: Mapping[str, Any]) -> Require
         )
     back = None
     if ATTR_RETURN in data:
-        back = _moment(data[ATTR_RETURN], departure)
+        back = _moment(unit, data[ATTR_RETURN], departure)
         if not departure < back <= departure + LONGEST:
             raise _invalid(
                 unit,
@@ -252,11 +252,19 @@ def _others(unit: LeafToHomeUnitEntity, *trip_ids: str) -> list[Requirement]:
     ]
 
 
-def _moment(value: datetime | time, after: datetime) -> datetime:
+def _moment(
+    unit: LeafToHomeUnitEntity, value: datetime | time, after: datetime
+) -> datetime:
     """Return a time; a time of day is the next one after `after`."""
-    if isinstance(value, datetime):
+    if not isinstance(value, datetime):
+        return next_local(value, after)
+    try:
         return dt_util.as_utc(value)
-    return next_local(value, after)
+    except OverflowError as err:
+        # At the end of all calendars, which time zones cannot shift.
+        raise _invalid(
+            unit, "trip_too_far", departure=str(value), longest=f"{LONGEST.days:d}"
+        ) from err
 
 
 def _shown_trip(trip: Trip, cars: Mapping[str, str]) -> dict[str, Any]:

@@ -140,10 +140,11 @@ class CalendarTrips:
         for event in events:
             trip = _trip(event, self._ready_by_minute())
             if trip is not None:
-                departure, back, ask = trip
+                departure_s, back_s, ask = trip
+                known = back_s is not None and back_s > departure_s
                 yield Requirement(
-                    departure_s=departure.timestamp(),
-                    back_s=back.timestamp() if back > departure else None,
+                    departure_s=departure_s,
+                    back_s=back_s if known else None,
                     ask=ask,
                     source=TripSource.CALENDAR,
                     id=self._calendar,
@@ -160,7 +161,7 @@ class CalendarTrips:
 
 def _trip(
     event: Mapping[str, Any], ready_by_minute: int
-) -> tuple[datetime, datetime, Ask] | None:
+) -> tuple[float, float | None, Ask] | None:
     """Return when an event leaves and returns and what it asks for; None: no trip.
 
     What takes whole days is a trip only if it holds a number: birthdays do not.
@@ -175,15 +176,20 @@ def _trip(
             return None
         hour, minute = divmod(ready_by_minute, 60)
         midnight = dt_util.start_of_local_day(day)
-        return (
-            midnight.replace(hour=hour, minute=minute),
-            dt_util.start_of_local_day(last),
-            ask,
-        )
-    departure, back = dt_util.parse_datetime(start), dt_util.parse_datetime(end)
-    if departure is None or back is None:
+        departure = midnight.replace(hour=hour, minute=minute)
+        back = dt_util.start_of_local_day(last)
+        return departure.timestamp(), back.timestamp(), ask
+    departure_s = _time_s(start)
+    return None if departure_s is None else (departure_s, _time_s(end), ask or Ask())
+
+
+def _time_s(text: str) -> float | None:
+    """Return a time; None for what is none, or lies at the end of all calendars."""
+    try:
+        moment = dt_util.parse_datetime(text)
+        return None if moment is None else dt_util.as_utc(moment).timestamp()
+    except OverflowError, ValueError:
         return None
-    return dt_util.as_utc(departure), dt_util.as_utc(back), ask or Ask()
 
 
 def _texts(event: Mapping[str, Any]) -> Iterator[str]:
