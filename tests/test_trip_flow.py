@@ -9,7 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.leaf_to_home.const import SUBENTRY_UNIT
-from custom_components.leaf_to_home.trips import WEEKDAYS, build_pattern
+from custom_components.leaf_to_home.trips import WEEKDAYS, build_patterns
 from tests.conftest import UNIT_ID, make_entry, setup
 from tests.flow_walk import Walk
 from tests.test_config_flow import SIMULATED
@@ -67,7 +67,7 @@ async def test_calendar_and_weekdays_are_kept(
         "calendar": "calendar.car",
         "pattern": {"mon": MONDAY, "sat": off},
     }
-    pattern = build_pattern(data)
+    pattern = build_patterns(data)[""]
     assert pattern.keys() == {0}
     assert (pattern[0].minute, pattern[0].back_minute) == (450, 1020)
     assert pattern[0].soc_percent == 70
@@ -117,7 +117,7 @@ async def test_a_loaded_home_goes_by_what_was_chosen(
     hass: HomeAssistant, home: MockConfigEntry
 ) -> None:
     await setup(hass, home)
-    assert home.runtime_data.units[UNIT_ID].pattern == {}
+    assert home.runtime_data.units[UNIT_ID].patterns == {}
     walk = await Walk(
         hass.config_entries.subentries, "config_subentries", SUBENTRY_UNIT
     ).start(
@@ -128,5 +128,43 @@ async def test_a_loaded_home_goes_by_what_was_chosen(
     await walk.choose("trips")
     await walk.submit(**week(mon=MONDAY))
     await hass.async_block_till_done()
-    assert home.runtime_data.units[UNIT_ID].pattern.keys() == {0}
+    assert home.runtime_data.units[UNIT_ID].patterns[""].keys() == {0}
     assert await hass.config_entries.async_unload(home.entry_id)
+
+
+async def test_each_car_can_have_weekdays_of_its_own(hass: HomeAssistant) -> None:
+    cars = [{"key": "a", "name": "Blue"}, {"key": "b", "name": "Red"}]
+    data = UNIT_DATA | {"vehicles": cars, "car_patterns": {"gone": {"mon": MONDAY}}}
+    home = make_entry(data)
+    home.add_to_hass(hass)
+
+    async def at(**car: str) -> Walk:
+        walk = await reconfigure(hass, home)
+        await walk.choose("trips")
+        assert walk.step == "trips_car"
+        await walk.submit(**car)
+        assert walk.step == "trips"
+        return walk
+
+    walk = await at()
+    assert walk.placeholders == {"car": "–"}
+    await walk.submit(calendar="calendar.car", **week(sun=MONDAY))
+    walk = await at(car="b")
+    assert walk.placeholders == {"car": "Red"}
+    assert walk.fields == set(WEEKDAYS), "the calendar is that of all"
+    assert walk.suggested(of="sun") == OFF
+    await walk.submit(**week(mon=MONDAY))
+    common = {"calendar": "calendar.car", "pattern": {"sun": MONDAY}}
+    assert home.subentries[UNIT_ID].data == UNIT_DATA | common | {
+        "vehicles": cars,
+        "car_patterns": {"b": {"mon": MONDAY}},
+    }
+    patterns = build_patterns(home.subentries[UNIT_ID].data)
+    assert {car: set(pattern) for car, pattern in patterns.items()} == {
+        "": {6},
+        "b": {0},
+    }
+    walk = await at(car="b")
+    assert walk.suggested(of="mon") == MONDAY
+    await walk.submit(**week())
+    assert home.subentries[UNIT_ID].data == UNIT_DATA | common | {"vehicles": cars}

@@ -26,7 +26,7 @@ from custom_components.leaf_to_home.engine.requirement import (
 )
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.services_trips import MOST_TRIPS
-from custom_components.leaf_to_home.trips import build_pattern
+from custom_components.leaf_to_home.trips import build_patterns
 from tests import recording
 from tests.conftest import EVENING, UNIT_ID, Advance, make_entry, unit_data
 from tests.planned import live, planned, settle
@@ -492,8 +492,8 @@ async def test_weekdays_are_trips(
 
 
 def test_a_pattern_that_says_nothing_is_none() -> None:
-    assert build_pattern({}) == {}
-    assert build_pattern({"pattern": {"mon": {"on": True}}}) == {}
+    assert build_patterns({}) == {}
+    assert build_patterns({"pattern": {"mon": {"on": True}}}) == {}
 
 
 async def test_diagnostics_name_no_trip(hass: HomeAssistant, home: Home) -> None:

@@ -28,7 +28,7 @@ from .site import build_site, build_spec
 from .sources.meters import Meters
 from .sources.prices import HomePrices, price_store
 from .store import HomeStore, async_remove_unit
-from .trips import async_watch_calendars, build_pattern
+from .trips import async_watch_calendars, build_patterns
 from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
 from .vehicles import build_vehicles
@@ -186,7 +186,7 @@ async def _async_add_units(
             unit=await async_create_unit(hass, data[CONF_DRIVER], context),
             vehicles=vehicles,
             native=data.get(CONF_NATIVE_FOLLOW, True),
-            pattern=build_pattern(data),
+            patterns=build_patterns(data),
             on_info=on_info,
         )
 

@@ -58,7 +58,7 @@ class UnitRuntime:
     worker: UnitWorker
     vehicles: Mapping[str, Vehicle]
     native: bool
-    pattern: Pattern
+    patterns: Mapping[str, Pattern]
     info: UnitInfo | None = None
 
     @property
@@ -146,13 +146,13 @@ class Home:
         unit: Unit,
         vehicles: Mapping[str, Vehicle],
         native: bool,
-        pattern: Pattern,
+        patterns: Mapping[str, Pattern],
         on_info: Callable[[UnitRuntime], None],
     ) -> None:
         """Take a unit in, before the home starts; `on_info`: it said what it is.
 
         `vehicles` are the cars that belong to it; without `native` it is led by
-        set-points. `pattern` are the trips of each week.
+        set-points. `patterns` are the trips of each week, by car.
         """
 
         @callback
@@ -176,7 +176,7 @@ class Home:
             ),
             vehicles=vehicles,
             native=native,
-            pattern=pattern,
+            patterns=patterns,
         )
         self.units[subentry_id] = runtime
 

@@ -31,7 +31,7 @@ def collect(
                 capabilities=runtime.unit.capabilities,
                 reading=runtime.coordinator.data,
                 outcome=runtime.worker.outcome,
-                pattern=runtime.pattern,
+                patterns=runtime.patterns,
                 vehicles=runtime.vehicle_specs,
                 native=runtime.native,
             )

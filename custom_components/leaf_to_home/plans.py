@@ -405,7 +405,7 @@ class HomePlans:
                     key: [
                         to_dict(unit.spec),
                         to_dict(dict(unit.vehicles)),
-                        to_dict(dict(unit.pattern)),
+                        [to_dict(dict(each)) for each in unit.patterns.values()],
                     ]
                     for key, unit in inputs.units.items()
                 },

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_CALENDAR, CONF_PATTERN
+from .const import CONF_CALENDAR, CONF_CAR_PATTERNS, CONF_PATTERN
 from .engine.requirement import Pattern, Requirement, TripSource, WeekdayTrip
 from .sources.trips import CalendarTrips
 
@@ -22,10 +22,19 @@ CONF_SOC: Final = "soc_percent"
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def build_pattern(data: Mapping[str, Any]) -> Pattern:
-    """Return the weekly pattern of a unit's data."""
+def build_patterns(data: Mapping[str, Any]) -> dict[str, Pattern]:
+    """Return the weekly patterns of a unit's data by car, "" for whichever."""
+    patterns = {"": build_pattern(data.get(CONF_PATTERN, {}))} | {
+        car: build_pattern(week)
+        for car, week in data.get(CONF_CAR_PATTERNS, {}).items()
+    }
+    return {car: pattern for car, pattern in patterns.items() if pattern}
+
+
+def build_pattern(week: Mapping[str, Any]) -> Pattern:
+    """Return a week as it was filled in; days that are off are not in it."""
     pattern: dict[int, WeekdayTrip] = {}
-    for weekday, trip in data.get(CONF_PATTERN, {}).items():
+    for weekday, trip in week.items():
         minute = _minute(trip.get(CONF_DEPARTURE))
         if trip[CONF_ON] and minute is not None:
             pattern[WEEKDAYS.index(weekday)] = WeekdayTrip(

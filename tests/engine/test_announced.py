@@ -211,14 +211,16 @@ def local(zone: str, text: str) -> float:
 
 def usual(minute: int, back_minute: int | None = None) -> UnitInputs:
     each = WeekdayTrip(minute=minute, soc_percent=65.0, back_minute=back_minute)
-    return known(pattern=dict.fromkeys(range(7), each))
+    return known(patterns={"": dict.fromkeys(range(7), each)})
 
 
 def test_a_pattern_has_the_next_of_each_weekday() -> None:
     told = known(
-        pattern={
-            0: WeekdayTrip(minute=450, soc_percent=65.0, back_minute=1020),
-            4: WeekdayTrip(minute=540),
+        patterns={
+            "": {
+                0: WeekdayTrip(minute=450, soc_percent=65.0, back_minute=1020),
+                4: WeekdayTrip(minute=540),
+            }
         }
     )
     tariff = Tariff.flat(0.3, timezone="Europe/Amsterdam")
@@ -265,6 +267,29 @@ def test_a_night_shift_is_back_on_the_next_day() -> None:
     assert first.departure_s == local(zone, "2026-11-25T22:00"), "under way"
     assert first.back_s == local(zone, "2026-11-26T06:00")
     assert second.departure_s == local(zone, "2026-11-26T22:00")
+
+
+def test_each_car_has_its_own_weekdays() -> None:
+    small = replace(LEAF, max_soc_percent=60.0)
+    told = known(
+        vehicles={"a": LEAF, "b": small},
+        patterns={
+            "": {0: WeekdayTrip(minute=450)},
+            "a": {1: WeekdayTrip(minute=450)},
+            "b": {2: WeekdayTrip(minute=450)},
+        },
+    )
+    now_s = local("UTC", "2026-11-29T20:00")
+    one = unit(vehicle="a", vehicle_here=True)
+    ahead = trips_ahead(one, told, FLAT, now_s)
+    assert [each.departure_s for each in ahead] == [
+        local("UTC", "2026-11-30T07:30"),
+        local("UTC", "2026-12-01T07:30"),
+    ]
+    everyones = {
+        each.vehicle: each.soc_percent for each in all_trips(one, told, FLAT, now_s)
+    }
+    assert everyones == {None: 80.0, "a": 80.0, "b": 60.0}
 
 
 # A car that does not leave.

@@ -8,10 +8,10 @@ from .requirement import (
     LATE_S,
     UNKNOWN_RETURN_S,
     Ask,
+    Pattern,
     Requirement,
     Trip,
     TripSource,
-    WeekdayTrip,
     asked_percent,
     merged,
 )
@@ -59,26 +59,36 @@ def stored_trips(
         if not all_cars and trip.vehicle not in (None, unit.vehicle):
             continue
         if not _past(unit, trip, now_s):
-            yield Trip(
-                departure_s=trip.departure_s,
-                back_s=trip.back_s,
-                soc_percent=_percent(unit, known, trip.ask, trip.vehicle),
-                sources=(trip.source,),
-                id=trip.id,
-                name=trip.name,
-                vehicle=trip.vehicle,
-            )
+            yield _as_trip(unit, known, trip)
 
 
 def usual_trips(
-    unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float
+    unit: UnitState,
+    known: UnitInputs,
+    tariff: Tariff,
+    now_s: float,
+    *,
+    all_cars: bool = False,
 ) -> Iterator[Trip]:
-    """Yield the trips of the weekly pattern that are not over."""
-    if not known.pattern:
-        return
-    days = tariff.local_days(now_s, PATTERN_DAYS)
-    for day, day_after in pairwise(days):
-        usual = known.pattern.get(day.weekday)
+    """Yield the weekly trips of the car at the plug, or of all, that are not over."""
+    for vehicle, pattern in known.patterns.items():
+        if all_cars or vehicle in ("", unit.vehicle):
+            yield from _usual_trips(
+                unit, known, tariff, now_s, pattern, vehicle=vehicle or None
+            )
+
+
+def _usual_trips(
+    unit: UnitState,
+    known: UnitInputs,
+    tariff: Tariff,
+    now_s: float,
+    pattern: Pattern,
+    *,
+    vehicle: str | None,
+) -> Iterator[Trip]:
+    for day, day_after in pairwise(tariff.local_days(now_s, PATTERN_DAYS)):
+        usual = pattern.get(day.weekday)
         if usual is None:
             continue
         departure_s = day.moments(usual.minute)[0]
@@ -86,13 +96,15 @@ def usual_trips(
         if usual.back_minute is not None:
             later = usual.back_minute > usual.minute
             back_s = (day if later else day_after).moments(usual.back_minute)[-1]
-        if not is_over(unit, departure_s, back_s, now_s):
-            yield Trip(
-                departure_s=departure_s,
-                back_s=back_s,
-                soc_percent=_usual_percent(unit, known, usual),
-                sources=(TripSource.PATTERN,),
-            )
+        trip = Requirement(
+            departure_s=departure_s,
+            back_s=back_s,
+            ask=Ask(soc_percent=usual.soc_percent),
+            source=TripSource.PATTERN,
+            vehicle=vehicle,
+        )
+        if not _past(unit, trip, now_s):
+            yield _as_trip(unit, known, trip)
 
 
 def _ready_by(unit: UnitState, tariff: Tariff, now_s: float) -> Iterator[Trip]:
@@ -126,7 +138,7 @@ def announced(
     """
     told = told_departures(unit, known, now_s)
     usual = usual_trips(unit, known, tariff, now_s)
-    return (*told, *(as_departure(trip) for trip in usual))
+    return (*told, *map(as_departure, usual))
 
 
 def all_trips(
@@ -140,7 +152,7 @@ def all_trips(
     """Yield the trips of all cars, or of the one at the plug, as each source has it."""
     yield from map(_of_unit, known.departures)
     yield from stored_trips(unit, known, now_s, all_cars=all_cars)
-    yield from usual_trips(unit, known, tariff, now_s)
+    yield from usual_trips(unit, known, tariff, now_s, all_cars=all_cars)
     yield from _ready_by(unit, tariff, now_s)
 
 
@@ -158,7 +170,7 @@ def departures_ahead(
 
     One that is past belongs to a trip under way, or to a car that is late.
     """
-    if not (unit.requirements or known.pattern or unit.settings.ready_by):
+    if not (unit.requirements or known.patterns or unit.settings.ready_by):
         return _in_order(known.departures)
     trips = trips_ahead(unit, known, tariff, now_s)
     return tuple(as_departure(trip) for trip in trips)
@@ -192,8 +204,16 @@ def _of_unit(departure: Departure) -> Trip:
     )
 
 
-def _usual_percent(unit: UnitState, known: UnitInputs, usual: WeekdayTrip) -> float:
-    return _percent(unit, known, Ask(soc_percent=usual.soc_percent), None)
+def _as_trip(unit: UnitState, known: UnitInputs, trip: Requirement) -> Trip:
+    return Trip(
+        departure_s=trip.departure_s,
+        back_s=trip.back_s,
+        soc_percent=_percent(unit, known, trip.ask, trip.vehicle),
+        sources=(trip.source,),
+        id=trip.id,
+        name=trip.name,
+        vehicle=trip.vehicle,
+    )
 
 
 def _percent(

@@ -315,7 +315,8 @@ class UnitInputs:
     `plan` is what its plan wants now, `plan_next` the change that the plan sees coming.
     `vehicles` are the cars that belong to it, where it tells them apart: then `spec` is
     that of the one at the plug from `seated` on, and the plan was made for
-    `plan_vehicle`. Without `native` it is led by set-points, whatever it can.
+    `plan_vehicle`. `patterns` are trips of each week by car, "" for whichever. Without
+    `native` it is led by set-points, whatever it can.
     """
 
     spec: UnitSpec
@@ -326,7 +327,7 @@ class UnitInputs:
     plan_next: NextAction | None = None
     plan_vehicle: str | None = None
     departures: tuple[Departure, ...] = ()
-    pattern: Pattern = field(default_factory=dict)
+    patterns: Mapping[str, Pattern] = field(default_factory=dict)
     vehicles: Mapping[str, UnitSpec] = field(default_factory=dict)
     native: bool = True
 
