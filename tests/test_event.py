@@ -175,6 +175,36 @@ async def test_a_departure_is_told_of_in_a_mode_without_plans(
     assert told(hass)["event_type"] == "departure"
 
 
+async def test_a_restart_tells_nothing_twice_in_a_mode_without_plans(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+    hass_storage: dict[str, Any],
+) -> None:
+    home = await planned(
+        hass,
+        monkeypatch,
+        freezer,
+        advance,
+        platforms=PLATFORMS,
+        mode=HomeMode.SELF_CONSUMPTION,
+    )
+    leave_in(home, 30, 95.0)
+    await hass.async_block_till_done()
+    assert await hass.config_entries.async_unload(HOME_ID)
+    freezer.tick(60.0)
+    assert await hass.config_entries.async_setup(HOME_ID)
+    entry = hass.config_entries.async_get_entry(HOME_ID)
+    assert entry is not None
+    home = entry.runtime_data.home
+    events: list[str] = []
+    home.plans.problems.async_subscribe(lambda kind, _values: events.append(kind))
+    await live(hass, home, advance, 3)
+    assert state(hass, SENSOR) == "departure"
+    assert events == []
+
+
 async def test_a_departure_without_a_plan_that_is_past_is_over(
     hass: HomeAssistant,
     monkeypatch: pytest.MonkeyPatch,

@@ -99,6 +99,9 @@ class HomePlans:
             await asyncio.wait([self._task], timeout=STOP_S)
             self._task.cancel()
         await self._async_write_plan()
+        if self._following is None and self.problems.log.told_s:
+            # What was told where nobody plans is not to be told again.
+            await self._store.async_write_plan({}, None, self.problems.log)
         if self._workshop is not None:
             past = await self._hass.async_add_executor_job(
                 self._workshop.keep, self._hearing.async_take()
