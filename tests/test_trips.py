@@ -505,3 +505,32 @@ async def test_diagnostics_name_no_trip(hass: HomeAssistant, home: Home) -> None
     assert trip["departure_s"] == local("2026-11-23 07:30")
     assert trip["name"] == "**REDACTED**"
     assert "Oncologist" not in str(data)
+
+
+async def test_trips_of_a_car_that_is_gone_go_with_it(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freezer.move_to(EVENING)
+    data = unit_data(
+        recording.DRIVER,
+        vehicles=[{"key": "a" * 20, "name": "Blue"}, {"key": "b" * 20, "name": "Red"}],
+        car_patterns={"c" * 20: {"mon": {"on": True, "departure": "07:30:00"}}},
+    )
+    home = await setup_platforms(
+        hass, monkeypatch, *PLATFORMS, entry=make_entry(data, entry_id=HOME_ID)
+    )
+    for car in ("Blue", "Red"):
+        await act(hass, "announce_trip", {"departure": "07:30", "vehicle": car})
+    assert [trip.vehicle for trip in stored(home)] == ["a" * 20, "b" * 20]
+    entry = hass.config_entries.async_get_entry(HOME_ID)
+    assert entry is not None
+    # What names a car for all time is in no report, also of one that is gone.
+    shown = str(await async_get_config_entry_diagnostics(hass, entry))
+    assert not [key for key in "abc" if key * 20 in shown]
+    hass.config_entries.async_update_subentry(
+        entry,
+        entry.subentries[UNIT_ID],
+        data=data | {"vehicles": data["vehicles"][:1]},
+    )
+    await hass.async_block_till_done()
+    assert [trip.vehicle for trip in stored(entry.runtime_data.home)] == ["a" * 20]

@@ -21,7 +21,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_VISITORS, DOMAIN
+from .const import CONF_CAR_PATTERNS, CONF_VISITORS, DOMAIN
 from .engine.state import to_dict
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
 from .units.base import TellsMore
@@ -145,7 +145,8 @@ def _aliases(entry: LeafToHomeConfigEntry) -> dict[str, str]:
         state, reading = home.state.units[subentry_id], unit.coordinator.data
         keys |= dict.fromkeys(unit.vehicles)
         if (subentry := entry.subentries.get(subentry_id)) is not None:
-            keys |= dict.fromkeys(subentry.data.get(CONF_VISITORS, ()))
+            for named in (CONF_VISITORS, CONF_CAR_PATTERNS):
+                keys |= dict.fromkeys(subentry.data.get(named, ()))
         keys |= dict.fromkeys(state.vehicles)
         for key in (state.vehicle, reading.vehicle if reading is not None else None):
             if key is not None:

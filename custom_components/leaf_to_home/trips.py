@@ -59,7 +59,7 @@ def async_watch_calendars(
     watched = []
     for key, unit in home.units.items():
         calendar = entry.subentries[key].data.get(CONF_CALENDAR)
-        _forget_others(home, key, calendar)
+        _forget_gone(home, key, calendar)
         if calendar is None:
             continue
         trips = CalendarTrips(
@@ -93,11 +93,12 @@ def _take(home: Home, key: str, trips: Sequence[Requirement]) -> None:
 
 
 @callback
-def _forget_others(home: Home, key: str, calendar: str | None) -> None:
-    """Drop the trips of a calendar that is no longer the unit's."""
+def _forget_gone(home: Home, key: str, calendar: str | None) -> None:
+    """Drop the trips of a calendar or a car that is no longer the unit's."""
     kept = [
         trip
         for trip in home.state.units[key].requirements
-        if trip.source is not TripSource.CALENDAR or trip.id == calendar
+        if (trip.source is not TripSource.CALENDAR or trip.id == calendar)
+        and (trip.vehicle is None or trip.vehicle in home.units[key].vehicles)
     ]
     home.async_change_trips(key, kept)
