@@ -111,6 +111,9 @@ async def setup(hass: HomeAssistant, entry: MockConfigEntry) -> Home:
 @pytest.fixture(autouse=True)
 def _custom_integrations(request: pytest.FixtureRequest) -> None:
     """Let a Home Assistant that a test asks for find the integration."""
+    if "recorder_mock" in request.fixturenames:
+        # It has to be there before Home Assistant is.
+        request.getfixturevalue("recorder_mock")
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
 

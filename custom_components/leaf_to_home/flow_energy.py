@@ -21,17 +21,20 @@ class Proposal:
     export_price: float | None = None
 
 
-async def async_propose(hass: HomeAssistant) -> Proposal:
-    """Return what the Energy dashboard suggests, nothing where it is not set up."""
+async def async_energy_sources(hass: HomeAssistant) -> list[Mapping[str, Any]]:
+    """Return the sources of the Energy dashboard, none where it is not set up."""
     if "energy" not in hass.config.components:
-        return Proposal()
+        return []
     # Only where it is loaded anyway: it pulls in the recorder.
     from homeassistant.components.energy.data import async_get_manager  # noqa: PLC0415
 
     preferences = (await async_get_manager(hass)).data
-    sources: list[Mapping[str, Any]] = (
-        [*preferences["energy_sources"]] if preferences else []
-    )
+    return [*preferences["energy_sources"]] if preferences else []
+
+
+async def async_propose(hass: HomeAssistant) -> Proposal:
+    """Return what the Energy dashboard suggests, nothing where it is not set up."""
+    sources = await async_energy_sources(hass)
     grids = [source for source in sources if source["type"] == "grid"]
     priced = grids[0] if grids else {}
     return Proposal(
