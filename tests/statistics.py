@@ -1,6 +1,7 @@
 """A recorder's past, written through Home Assistant's own import of statistics."""
 
 from collections.abc import Sequence
+import logging
 from typing import Any
 
 from homeassistant.components.recorder.db_schema import StatisticsShortTerm
@@ -20,6 +21,10 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 
 from custom_components.leaf_to_home.engine.past_power import Floats
 
+# The test library has each statement of each row of a year written to the log.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+
+DAY_S = 86400.0
 HOUR_S = 3600.0
 FINE_S = 300.0
 

@@ -13,12 +13,10 @@ from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.past_power import PastPower
 from custom_components.leaf_to_home.recorder_past import async_past_power
 from tests.conftest import GRID, SOLAR, UNIT_ID, make_entry, unit_data
-from tests.statistics import FINE_S, HOUR_S, hours, house, write
+from tests.statistics import DAY_S, FINE_S, HOUR_S, hours, house, write
 
 # Midnight in US/Pacific on 2026-10-25, a week before its clocks are set back.
 BEGIN_S = 1792911600.0
-DAY_S = 86400.0
-UNIT = f"{UNIT_ID[:-1]}1"
 
 
 @pytest.fixture
@@ -165,7 +163,7 @@ async def test_a_unit_counts_from_when_it_was_there(
     await write(hass, GRID, hours(BEGIN_S, 4), [500.0] * 4)
     before = await read(hass, entry, 4 / 24)
     er.async_get(hass).async_get_or_create(
-        "sensor", DOMAIN, f"{UNIT}_power", suggested_object_id="leaf"
+        "sensor", DOMAIN, f"{UNIT_ID}_power", suggested_object_id="leaf"
     )
     await write(hass, "sensor.leaf", hours(BEGIN_S + 2 * HOUR_S, 1), [300.0])
 
@@ -183,7 +181,7 @@ async def test_a_unit_that_was_out_of_reach_leaves_the_load_unknown(
     entry.add_to_hass(hass)
     freezer.move_to("2026-10-25T08:00:00+00:00")
     er.async_get(hass).async_get_or_create(
-        "sensor", DOMAIN, f"{UNIT}_power", suggested_object_id="leaf"
+        "sensor", DOMAIN, f"{UNIT_ID}_power", suggested_object_id="leaf"
     )
     freezer.move_to("2026-10-26T08:00:00+00:00")
     await write(hass, GRID, hours(BEGIN_S, 4), [500.0] * 4)

@@ -31,6 +31,7 @@ from .hearing import Hearing
 from .plan_problems import PlanProblems
 from .plan_store import PlanStore
 from .publisher import Publisher
+from .recall import Recall
 
 if TYPE_CHECKING:
     from .workshop import Made, Order, Workshop
@@ -60,6 +61,7 @@ class HomePlans:
         self._store = PlanStore(hass, entry.entry_id)
         self._published = Publisher()
         self._hearing = Hearing()
+        self._recall = Recall(hass, entry, self._recalled)
         self._following: Following | None = None
         self._latest: tuple[HomeState, Inputs] | None = None
         self._past: Mapping[str, Any] = {}
@@ -95,6 +97,7 @@ class HomePlans:
         if self._stopped:
             return
         self._stopped = True
+        self._recall.async_stop()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=STOP_S)
             self._task.cancel()
@@ -296,6 +299,7 @@ class HomePlans:
                 module.Workshop, self._past
             )
             self._workshop, self._past = opened, {}
+        self._recall.async_begin(self._workshop, inputs, now_s)
         level = self._hearing.level
         order: Order = module.Order(
             state=state,
@@ -340,6 +344,12 @@ class HomePlans:
         departures = {key: _departures(state, inputs, key, now_s) for key in made.plans}
         found = findings(made.plans, basis, departures)
         self.problems.async_see(found, now_s, anew=anew)
+
+    @callback
+    def _recalled(self, report: Mapping[str, Any]) -> None:
+        """Plan anew on what the recorder knew of the past."""
+        self._wanted |= report["quarters"] > 0
+        self.report["recalled"] = report
 
     @callback
     def _failed(self, error: Exception, basis: Basis, now_s: float) -> None:

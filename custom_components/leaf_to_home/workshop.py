@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from math import isfinite
 import threading
 from time import perf_counter
@@ -11,10 +10,12 @@ from typing import Any, Final
 from .const import LOGGER
 from .engine.forecast import DrawHistory
 from .engine.model import Inputs
+from .engine.past_power import PastPower
 from .engine.plan import Plan
 from .engine.planning import OwnPast, Past, Planner
 from .engine.presence import PresenceHistory
-from .engine.state import HomeState
+from .engine.recall import Question, Recalled, fill, local_slot, question
+from .engine.state import HomeState, StateError, from_dict, to_dict
 from .engine.tariff import Tariff
 from .engine.vehicles import cars_of
 from .hearing import Heard
@@ -58,6 +59,7 @@ class Workshop:
 
     def __init__(self, stored: Mapping[str, Any]) -> None:
         self._past = _read(stored)
+        self._recalled = _recalled(stored.get("recalled"))
         self._draws = OwnPast(history=self._past.draw)
         self._planner = Planner()
         self._tariff: Tariff | None = None
@@ -83,6 +85,18 @@ class Workshop:
                 size=self._size(),
                 took_s=took_s,
             )
+
+    def question(self, measured: str, inputs: Inputs, now_s: float) -> Question | None:
+        """Return what the recorder is to be asked, for a home `measured` like that."""
+        with self._lock:
+            tariff = self._apart(inputs).site.tariff
+            return question(self._recalled, self._past.draw, tariff, measured, now_s)
+
+    def recall(self, asked: Question, past: PastPower, inputs: Inputs) -> int:
+        """Take in what the recorder knew; return how many quarter-hours that were."""
+        with self._lock:
+            tariff = self._apart(inputs).site.tariff
+            return fill(self._recalled, self._past.draw, tariff, asked, past)
 
     def keep(self, heard: Heard) -> dict[str, Any] | None:
         """Return the past for storing, None while a job goes on and on."""
@@ -124,19 +138,15 @@ class Workshop:
     def _learn(self, heard: Heard, inputs: Inputs) -> None:
         tariff = inputs.site.tariff
         for quarter in heard.quarters:
-            day, minute = tariff.day_minute(quarter.begin_s)
-            self._past.draw.add(
-                date.fromisoformat(day).toordinal(),
-                minute // 15,
-                quarter.load_w,
-                quarter.solar_w,
-            )
+            day, slot = local_slot(tariff, quarter.begin_s)
+            self._past.draw.add(day, slot, quarter.load_w, quarter.solar_w)
         for state, known, at_s in heard.moments:
             self._past.hear(state, replace(known, site=inputs.site), at_s)
 
     def _kept(self) -> dict[str, Any]:
         return {
             "draw": self._past.draw.to_dict(),
+            "recalled": to_dict(self._recalled),
             "presence": {
                 key: _rounded(presence.to_dict())
                 for key, presence in self._past.presence.items()
@@ -174,6 +184,14 @@ def _readable[HistoryT: (DrawHistory, PresenceHistory)](
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
         LOGGER.warning("A stored past cannot be read and is learnt anew: %r", err)
         return history()
+
+
+def _recalled(data: Any) -> Recalled:
+    try:
+        return from_dict(Recalled, data or {})
+    except StateError as err:
+        LOGGER.warning("The recorder is asked for the whole past again: %s", err)
+        return Recalled()
 
 
 def _check(plan: Plan) -> None:

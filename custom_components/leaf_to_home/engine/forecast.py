@@ -99,10 +99,18 @@ class DrawHistory:
                 past[day] = np.full(SLOTS, np.nan)
                 for old in sorted(past)[:-KEPT_DAYS]:
                     del past[old]
+        if day not in self._past["load"]:
+            # Older than all that is kept.
+            return
         values = (load_w, solar_w, solar_forecast_w)
         for past, value in zip(self._past.values(), values, strict=True):
             if value is not None:
                 past[day][slot] = value
+
+    def knows(self, day: int, slot: int) -> bool:
+        """Return whether the load of a quarter-hour is known."""
+        load = self._past["load"].get(day)
+        return load is not None and not bool(np.isnan(load[slot]))
 
     @property
     def days(self) -> int:
