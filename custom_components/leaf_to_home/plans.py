@@ -32,6 +32,7 @@ from .plan_problems import PlanProblems
 from .plan_store import PlanStore
 from .publisher import Publisher
 from .recall import Recall
+from .sources.solar_forecast import SolarForecasts
 
 if TYPE_CHECKING:
     from .workshop import Made, Order, Workshop
@@ -62,6 +63,7 @@ class HomePlans:
         self._published = Publisher()
         self._hearing = Hearing()
         self._recall = Recall(hass, entry, self._recalled)
+        self._sun = SolarForecasts(hass, entry, self._sun_told)
         self._following: Following | None = None
         self._latest: tuple[HomeState, Inputs] | None = None
         self._past: Mapping[str, Any] = {}
@@ -98,6 +100,7 @@ class HomePlans:
             return
         self._stopped = True
         self._recall.async_stop()
+        self._sun.async_stop()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=STOP_S)
             self._task.cancel()
@@ -300,6 +303,7 @@ class HomePlans:
             )
             self._workshop, self._past = opened, {}
         self._recall.async_begin(self._workshop, inputs, now_s)
+        self._sun.async_begin(now_s)
         level = self._hearing.level
         order: Order = module.Order(
             state=state,
@@ -309,6 +313,7 @@ class HomePlans:
             load_w=level.load_w,
             solar_w=level.solar_w,
             keep=self._kept_s is None or not 0.0 <= now_s - self._kept_s < KEEP_S,
+            sun=self._sun.latest,
         )
         return await self._hass.async_add_executor_job(
             self._workshop.work, self._hearing.async_take(), order
@@ -350,6 +355,12 @@ class HomePlans:
         """Plan anew on what the recorder knew of the past."""
         self._wanted |= report["quarters"] > 0
         self.report["recalled"] = report
+
+    @callback
+    def _sun_told(self) -> None:
+        """Plan anew on the sun that is forecast now."""
+        self._wanted = True
+        self.report["solar_forecasts"] = len(self._sun.latest)
 
     @callback
     def _failed(self, error: Exception, basis: Basis, now_s: float) -> None:

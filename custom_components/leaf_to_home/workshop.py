@@ -7,6 +7,8 @@ import threading
 from time import perf_counter
 from typing import Any, Final
 
+import numpy as np
+
 from .const import LOGGER
 from .engine.forecast import DrawHistory
 from .engine.model import Inputs
@@ -14,7 +16,9 @@ from .engine.past_power import PastPower
 from .engine.plan import Plan
 from .engine.planning import OwnPast, Past, Planner
 from .engine.presence import PresenceHistory
+from .engine.quarters import QUARTER_S
 from .engine.recall import Question, Recalled, fill, local_slot, question
+from .engine.solar_outlook import Energies, SolarOutlook
 from .engine.state import HomeState, StateError, from_dict, to_dict
 from .engine.tariff import Tariff
 from .engine.vehicles import cars_of
@@ -31,7 +35,7 @@ class Order:
     """What is to be made: plans for `units`, on what is known at `now_s`.
 
     `load_w` and `solar_w` are their level of late; with `keep` the past is handed out
-    for storing.
+    for storing. `sun` is what the solar forecasts say.
     """
 
     state: HomeState
@@ -41,6 +45,7 @@ class Order:
     load_w: float | None
     solar_w: float | None
     keep: bool = False
+    sun: Sequence[Energies] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +65,8 @@ class Workshop:
     def __init__(self, stored: Mapping[str, Any]) -> None:
         self._past = _read(stored)
         self._recalled = _recalled(stored.get("recalled"))
-        self._draws = OwnPast(history=self._past.draw)
+        self._sun = SolarOutlook()
+        self._draws = OwnPast(history=self._past.draw, solar_forecast=self._sun)
         self._planner = Planner()
         self._tariff: Tariff | None = None
         self._own: Tariff | None = None
@@ -70,6 +76,7 @@ class Workshop:
         """Take in what was heard, and make the plans."""
         with self._lock:
             inputs = self._apart(order.inputs)
+            self._look_at_sun(order.sun)
             self._learn(heard, inputs)
             self._past.hear(order.state, inputs, order.now_s)
             self._forget_gone(order.state, inputs)
@@ -109,6 +116,11 @@ class Workshop:
         finally:
             self._lock.release()
 
+    def _look_at_sun(self, forecasts: Sequence[Energies]) -> None:
+        if forecasts is not self._sun.forecasts:
+            self._sun = SolarOutlook(forecasts=forecasts)
+            self._draws.solar_forecast = self._sun
+
     def _forget_gone(self, state: HomeState, inputs: Inputs) -> None:
         """Drop the past of units, and of their cars, that are no longer there."""
         books = {
@@ -139,9 +151,22 @@ class Workshop:
         tariff = inputs.site.tariff
         for quarter in heard.quarters:
             day, slot = local_slot(tariff, quarter.begin_s)
-            self._past.draw.add(day, slot, quarter.load_w, quarter.solar_w)
+            self._past.draw.add(
+                day,
+                slot,
+                quarter.load_w,
+                quarter.solar_w,
+                self._expected_sun(quarter.begin_s),
+            )
         for state, known, at_s in heard.moments:
             self._past.hear(state, replace(known, site=inputs.site), at_s)
+
+    def _expected_sun(self, begin_s: float) -> float | None:
+        """Return what the forecast says of a quarter-hour."""
+        means_w = self._sun.mean_w(np.array([begin_s, begin_s + QUARTER_S]))
+        if means_w is None or not isfinite(means_w[0]):
+            return None
+        return float(means_w[0])
 
     def _kept(self) -> dict[str, Any]:
         return {

@@ -336,7 +336,8 @@ def _with_prior(
     base_w = PRIOR_LOAD_W * np.array(PRIOR_SHAPE)[slots // 4]
     prior = base_w[:, None] * np.array(PRIOR_FACTORS)[None, :]
     if forecast_w is not None:
-        prior = prior - forecast_w[:, None]
+        # Beyond the forecast's reach the prior knows no sun.
+        prior = prior - np.nan_to_num(forecast_w)[:, None]
     prior_weight = share[:, None] * np.array(BINS)[None, :]
     return (
         np.concatenate([values, prior], axis=1),
