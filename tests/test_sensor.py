@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import MATCH_ALL, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
@@ -12,6 +13,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components.leaf_to_home.engine.forecast_error import (
+    ForecastError,
+    ForecastErrors,
+)
 from custom_components.leaf_to_home.engine.model import (
     Decision,
     Guard,
@@ -32,7 +37,7 @@ from custom_components.leaf_to_home.sensor import HOME_DESCRIPTIONS
 from custom_components.leaf_to_home.workshop import Made, Order, Workshop
 from tests import recording
 from tests.conftest import EVENING, GRID, SOLAR, UNIT_ID, Advance, set_power, unit_data
-from tests.planned import live, planned, settle
+from tests.planned import live, planned, settle, store
 from tests.platforms import (
     HOME_ID,
     check_snapshot,
@@ -88,6 +93,10 @@ PLAN = Plan(
     expected_cost=1.5,
     stored_value=0.14237,
 )
+ERRORS = ForecastErrors(
+    day=ForecastError(absolute_w=210.4, bias_w=-35.6, pinball_w=60.0),
+    week=ForecastError(absolute_w=198.0, bias_w=12.0, pinball_w=55.0),
+)
 
 pytestmark = pytest.mark.usefixtures("recording_driver")
 
@@ -107,7 +116,9 @@ async def test_snapshot(
 
     def work(self: Workshop, heard: Heard, order: Order) -> Made:
         plans = {UNIT_ID: replace(PLAN, made_s=order.now_s)}
-        return Made(plans=plans, stored={}, past=None, size={}, took_s=0.0)
+        return Made(
+            plans=plans, stored={}, past=None, errors=ERRORS, size={}, took_s=0.0
+        )
 
     # The planner gets better; what is shown of a plan stays as it is.
     monkeypatch.setattr(Workshop, "work", work)
@@ -132,6 +143,8 @@ async def test_off_by_default(
     entries = er.async_entries_for_config_entry(entity_registry, HOME_ID)
     assert {entry.entity_id for entry in entries if entry.disabled_by} == {
         "sensor.home_export_price",
+        "sensor.home_forecast_bias_last_day",
+        "sensor.home_forecast_bias_last_week",
         "sensor.home_grid_export",
         "sensor.home_grid_import",
     }
@@ -151,7 +164,9 @@ async def test_the_unit_is_the_meter(
         entity_registry, simulated_entry.entry_id
     )
     assert {entry.entity_id for entry in entries if entry.disabled_by} == {
-        "sensor.home_export_price"
+        "sensor.home_export_price",
+        "sensor.home_forecast_bias_last_day",
+        "sensor.home_forecast_bias_last_week",
     }
     for key in ("grid_import", "grid_export", "solar_production"):
         assert state(hass, f"sensor.home_{key}") == "0.0"
@@ -365,3 +380,19 @@ async def test_nobody_knows_what_the_user_s_own_command_will_cost(
         assert (shown != STATE_UNKNOWN) is known, mode
         assert state(hass, "sensor.leaf_2_value_of_stored_energy") == STATE_UNKNOWN
         assert state(hass, "sensor.leaf_value_of_stored_energy") != STATE_UNKNOWN
+
+
+async def test_forecast_errors_are_unknown_until_a_day_is_known(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    advance: Advance,
+) -> None:
+    # 50 quarter-hours of the last day, and no more.
+    errors = [[NOW_S - 900.0 * i, 100.0 * (-1) ** i, 30.0] for i in range(1, 51)]
+    store(hass_storage, "past", HOME_ID, {"book": {"expected": [], "errors": errors}})
+    await planned(hass, monkeypatch, freezer, advance)
+
+    assert state(hass, "sensor.home_forecast_error_last_day") == "100"
+    assert state(hass, "sensor.home_forecast_error_last_week") == STATE_UNKNOWN

@@ -35,6 +35,7 @@ from .recall import Recall
 from .sources.solar_forecast import SolarForecasts
 
 if TYPE_CHECKING:
+    from .engine.forecast_error import ForecastErrors
     from .workshop import Made, Order, Workshop
 
 # Changes make so many plans at once, and then as many in each of these times.
@@ -57,6 +58,7 @@ class HomePlans:
         self.problems = problems
         # For diagnostics.
         self.report: dict[str, Any] = {"made": 0, "failed": 0, "error": None}
+        self.errors: ForecastErrors | None = None
         self._hass = hass
         self._entry = entry
         self._store = PlanStore(hass, entry.entry_id)
@@ -340,7 +342,9 @@ class HomePlans:
                 max(made.took_s * 1e3, self.report.get("longest_ms", 0.0)), 1
             ),
             "past": made.size,
+            "forecast_errors": to_dict(made.errors),
         }
+        self.errors = made.errors
         if not made.plans:
             return
         now_s = min(plan.made_s for plan in made.plans.values())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -43,6 +43,9 @@ from .home import Home, LeafToHomeConfigEntry, UnitRuntime
 from .plan_problems import NO_PROBLEM
 from .plan_view import expected_cost_today
 from .vehicles import NO_VEHICLE, OTHER_VEHICLE
+
+if TYPE_CHECKING:
+    from .engine.forecast_error import ForecastError, ForecastErrors
 
 PARALLEL_UPDATES = 0
 
@@ -183,6 +186,18 @@ def _savings_day(home: Home) -> datetime | None:
 
 def _now_s() -> float:
     return dt_util.utcnow().timestamp()
+
+
+def _forecast_error(
+    period_fn: Callable[[ForecastErrors], ForecastError | None],
+    value_fn: Callable[[ForecastError], float],
+) -> Callable[[Home], float | None]:
+    def value(home: Home) -> float | None:
+        errors = home.plans.errors
+        error = None if errors is None else period_fn(errors)
+        return None if error is None else _rounded(value_fn(error))
+
+    return value
 
 
 def _several_units(entry: LeafToHomeConfigEntry) -> bool:
@@ -382,6 +397,54 @@ HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
         options=[NO_PROBLEM, *(problem.value for problem in Problem)],
         significance=TEXT,
         value_fn=lambda home: home.plans.problems.worst,
+    ),
+    HomeSensorDescription(
+        key="forecast_error_day",
+        translation_key="forecast_error_day",
+        device_class=SensorDeviceClass.POWER,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=MEAN_POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_forecast_error(
+            lambda errors: errors.day, lambda error: error.absolute_w
+        ),
+    ),
+    HomeSensorDescription(
+        key="forecast_error_week",
+        translation_key="forecast_error_week",
+        device_class=SensorDeviceClass.POWER,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=MEAN_POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_forecast_error(
+            lambda errors: errors.week, lambda error: error.absolute_w
+        ),
+    ),
+    HomeSensorDescription(
+        key="forecast_bias_day",
+        translation_key="forecast_bias_day",
+        device_class=SensorDeviceClass.POWER,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=MEAN_POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_forecast_error(lambda errors: errors.day, lambda error: error.bias_w),
+    ),
+    HomeSensorDescription(
+        key="forecast_bias_week",
+        translation_key="forecast_bias_week",
+        device_class=SensorDeviceClass.POWER,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=MEAN_POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_forecast_error(
+            lambda errors: errors.week, lambda error: error.bias_w
+        ),
     ),
     HomeSensorDescription(
         key="savings_today_on_arrival",

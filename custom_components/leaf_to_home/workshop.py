@@ -11,6 +11,7 @@ import numpy as np
 
 from .const import LOGGER
 from .engine.forecast import DrawHistory
+from .engine.forecast_error import ForecastBook, ForecastErrors
 from .engine.model import Inputs
 from .engine.past_power import PastPower
 from .engine.plan import Plan
@@ -55,6 +56,7 @@ class Made:
     plans: dict[str, Plan]
     stored: dict[str, Any]
     past: dict[str, Any] | None
+    errors: ForecastErrors
     size: dict[str, Any]
     took_s: float
 
@@ -65,6 +67,7 @@ class Workshop:
     def __init__(self, stored: Mapping[str, Any]) -> None:
         self._past = _read(stored)
         self._recalled = _recalled(stored.get("recalled"))
+        self._book = _readable(ForecastBook, stored.get("book"))
         self._sun = SolarOutlook()
         self._draws = OwnPast(history=self._past.draw, solar_forecast=self._sun)
         self._planner = Planner()
@@ -78,6 +81,10 @@ class Workshop:
             inputs = self._apart(order.inputs)
             self._look_at_sun(order.sun)
             self._learn(heard, inputs)
+            tariff = inputs.site.tariff
+            self._book.expect(
+                order.now_s, lambda starts_s: self._draws.expect(tariff, starts_s, None)
+            )
             self._past.hear(order.state, inputs, order.now_s)
             self._forget_gone(order.state, inputs)
             begun_s = perf_counter()
@@ -89,6 +96,7 @@ class Workshop:
                 plans=plans,
                 stored={key: _stored(plan) for key, plan in plans.items()},
                 past=self._kept() if order.keep else None,
+                errors=self._book.errors(order.now_s),
                 size=self._size(),
                 took_s=took_s,
             )
@@ -158,6 +166,7 @@ class Workshop:
                 quarter.solar_w,
                 self._expected_sun(quarter.begin_s),
             )
+            self._book.measure(quarter.begin_s, quarter.load_w - quarter.solar_w)
         for state, known, at_s in heard.moments:
             self._past.hear(state, replace(known, site=inputs.site), at_s)
 
@@ -171,6 +180,7 @@ class Workshop:
     def _kept(self) -> dict[str, Any]:
         return {
             "draw": self._past.draw.to_dict(),
+            "book": self._book.to_dict(),
             "recalled": to_dict(self._recalled),
             "presence": {
                 key: _rounded(presence.to_dict())
@@ -201,7 +211,7 @@ def _read(stored: Mapping[str, Any]) -> Past:
     )
 
 
-def _readable[HistoryT: (DrawHistory, PresenceHistory)](
+def _readable[HistoryT: (DrawHistory, ForecastBook, PresenceHistory)](
     history: type[HistoryT], data: Any
 ) -> HistoryT:
     try:
