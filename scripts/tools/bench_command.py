@@ -14,6 +14,8 @@ import tracemalloc
 
 from benchmarks.deterministic import deterministic, table as gap_table
 from benchmarks.emhass_peer import ABOUT_TRIPS, NOTES, PEER_CASES
+from benchmarks.forecast_judge import forecast_loss, table as losses_table
+from benchmarks.history import history_figures
 from benchmarks.home_assistant import measure, report as cost_lines
 from benchmarks.judge import (
     ANALYSES,
@@ -38,12 +40,22 @@ from custom_components.leaf_to_home.engine.trips import Trip
 
 DAYS = 60
 QUICK_DAYS = 10
+# Those that differ in load and sun, and not only in price.
+HOUSES = ("emhass-bands", "emhass-dynamic", "home1-bands", "home4-bands")
 QUICK_CASES = ("emhass-bands", "home1-dynamic", "commuter-unannounced", "portable")
 PROCESSES = 2
 REPEATS = 15
 # Second by second every day takes a while.
 EXECUTION_DAYS = 3
-SECTIONS = ("planners", "deterministic", "growth", "engine", "home-assistant")
+SECTIONS = (
+    "planners",
+    "deterministic",
+    "forecast",
+    "growth",
+    "engine",
+    "history",
+    "home-assistant",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gaps = [deterministic(CASES[name](options.days)) for name in options.scenarios]
         print(gap_table(gaps))
         report["deterministic"] = [asdict(gap) for gap in gaps]
+    if "forecast" in options.sections:
+        losses = [forecast_loss(CASES[name](options.days)) for name in options.houses]
+        print(losses_table(losses))
+        report["forecast"] = [asdict(loss) for loss in losses]
     if "growth" in options.sections:
         growth = plan_growth()
         print(_lines("Plan time and memory", growth))
@@ -81,6 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         engine = engine_figures()
         print(_lines("Engine", engine))
         report["engine"] = engine
+    if "history" in options.sections:
+        history = asyncio.run(history_figures())
+        print(_lines("A year in a recorder", history))
+        report["history"] = history
     if "home-assistant" in options.sections:
         cost = asyncio.run(measure())
         print(f"Home Assistant\n{cost_lines(cost)}")
@@ -142,6 +162,7 @@ def _filled(options: argparse.Namespace) -> argparse.Namespace:
     cases: Iterable[str] = PEER_CASES if options.peer else CASES
     options.scenarios = options.scenarios or list(QUICK_CASES if quick else cases)
     options.policies = options.policies or list(POLICIES)
+    options.houses = [name for name in options.scenarios if name in HOUSES]
     if options.peer:
         options.policies += PEERS
         options.sections = ["planners"]

@@ -18,6 +18,7 @@ from tests.engine.replays import LEAF, contract, flat_house
 pytest.importorskip("highspy", reason="the benchmark group is not installed")
 
 from benchmarks.deterministic import deterministic, table as gap_table
+from benchmarks.forecast_judge import forecast_loss
 from benchmarks.judge import bounds_of, judge
 from benchmarks.oracle import foresee
 from benchmarks.scenarios import CASES, Scenario
@@ -166,6 +167,25 @@ def test_plan_time_and_engine_figures(
     assert "7 days, one unit" in shown
     assert "one decision, rule" in shown
     assert "dead time 10 s" in shown
+
+
+def test_the_forecast_is_judged_on_days_that_it_did_not_know(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from benchmarks import scenarios
+
+    monkeypatch.setattr(scenarios, "DATA", tmp_path)
+    weeks = replace(CASES["home1-bands"](bench_command.QUICK_DAYS), name="a house")
+    monkeypatch.setitem(CASES, "home1-bands", lambda _days: weeks)
+    arguments = ["--section", "forecast", "--scenario", "home1-bands"]
+    assert bench_command.main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "a house *" in shown
+    loss = forecast_loss(weeks)
+    assert 0.0 < loss.own_w < loss.week_quantiles_w < loss.week_w
+    assert loss.better_percent >= 10.0
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
