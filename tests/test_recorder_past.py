@@ -1,4 +1,7 @@
-"""The home's past out of a real recorder, on a database in a file."""
+"""The home's past out of a real recorder, on SQLite and on PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.recorder.core import Recorder
@@ -13,16 +16,26 @@ from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.past_power import PastPower
 from custom_components.leaf_to_home.recorder_past import async_past_power
 from tests.conftest import GRID, SOLAR, UNIT_ID, make_entry, unit_data
+from tests.postgresql import database, server
 from tests.statistics import DAY_S, FINE_S, HOUR_S, hours, house, write
 
 # Midnight in US/Pacific on 2026-10-25, a week before its clocks are set back.
 BEGIN_S = 1792911600.0
 
 
-@pytest.fixture
-def persistent_database() -> bool:
-    """Keep the database in a file, as homes have it."""
-    return True
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Run a server for all of these tests."""
+    with server() as socket:
+        yield socket
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def recorder_db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Keep the database as homes have it: in a file, or on a server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'home-assistant_v2.db'}"
+    return database(request.getfixturevalue("postgresql"))
 
 
 async def read(
