@@ -191,11 +191,31 @@ def test_a_car_that_leaves_every_day_is_nearly_sure_to_leave() -> None:
     assert hazard.leaving[33] > hazard.leaving[31]
 
 
+def test_a_habit_that_has_changed_is_forgotten() -> None:
+    presence = PresenceHistory()
+    for day in range(42):
+        drive(presence, day, kwh=12.0)
+    for day in range(42, 70):
+        drive(presence, day, hour=13.0, kwh=4.0, lasting_h=3.0)
+    hazard = hazard_of(presence, 70)
+    # Four weeks on it is the new hour that counts, and what trips take now.
+    assert hazard.leaving[51:55].sum() > 2.0 * hazard.leaving[31:35].sum()
+    kwh, chances = presence.energies(FLAT, MONDAY_S + 70 * DAY_S, 36.0)
+    assert float(kwh @ chances) < 7.0
+    for day in range(70, 98):
+        drive(presence, day, hour=13.0, kwh=4.0, lasting_h=3.0)
+    hazard = hazard_of(presence, 98)
+    # After eight weeks the old one is gone.
+    assert hazard.leaving[31:35].sum() < 0.15
+    kwh, chances = presence.energies(FLAT, MONDAY_S + 98 * DAY_S, 36.0)
+    assert float(kwh @ chances) == pytest.approx(4.0, abs=0.7)
+
+
 def test_days_before_teach_as_days_that_were_watched() -> None:
     watched, told = PresenceHistory(), PresenceHistory()
     for day in range(10):
         drive(watched, day, announced_h=12.0)
-    days = [date(2026, 1, 5).toordinal() + day for day in range(10)]
+    days = [MONDAY + day for day in range(10)]
     told.look_back(days, watched.trips)
     assert told.trips == watched.trips
     one, other = hazard_of(watched, 12), hazard_of(told, 12)

@@ -21,6 +21,9 @@ from .tariff import Tariff
 KEPT_TRIPS = 90
 KEPT_DAYS = 60
 OTHER_TYPE = 0.15
+# A day's weight falls by this factor per day of age, by half in 17 days: so habits
+# that have changed are forgotten.
+RECENCY = 0.96
 # A departure smears over the neighbouring quarter-hours with these weights.
 KERNEL = (0.15, 0.2, 0.3, 0.2, 0.15)
 # So many days of experience the prior weighs.
@@ -294,7 +297,13 @@ class PresenceHistory:
     def _weighted(self, weekend: bool) -> Iterator[tuple[PastTrip, float]]:
         """Yield the trips, with what each says of days of a type."""
         for trip in self._trips:
-            yield trip, 1.0 if is_weekend(trip.day) == weekend else OTHER_TYPE
+            yield trip, self._weight(trip.day, weekend)
+
+    def _weight(self, day: int, weekend: bool) -> float:
+        """Return what a day says of days of a type."""
+        latest = self._days[-1] if self._days else day
+        kind = 1.0 if is_weekend(day) == weekend else OTHER_TYPE
+        return kind * RECENCY ** max(latest - day, 0)
 
     def _hidden(self, weekend: bool) -> tuple[list[tuple[float, float]], float]:
         """Return the notices (h, share) that trips had, and the share without one."""
@@ -320,7 +329,7 @@ class PresenceHistory:
         Of the days of this type on which it was still there, the share on which it left
         then; a day on which it had left already says nothing of later hours.
         """
-        same = [1.0 if is_weekend(day) == weekend else OTHER_TYPE for day in self._days]
+        same = [self._weight(day, weekend) for day in self._days]
         there = np.full(_QUARTERS, max(sum(same) - 1.0, 0.0))
         counts = np.zeros(_QUARTERS)
         for trip, weight in self._weighted(weekend):
