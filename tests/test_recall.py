@@ -6,14 +6,19 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.recorder.core import Recorder
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
 from sqlalchemy.exc import OperationalError
 
 from custom_components.leaf_to_home import recorder_past
+from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import HomeMode
 from custom_components.leaf_to_home.home import Home
-from tests.conftest import EVENING, GRID, Advance
+from tests.conftest import EVENING, GRID, UNIT_ID, Advance
 from tests.planned import live, settle, store, stored
 from tests.platforms import HOME_ID, recorded_home, setup_platforms
 from tests.statistics import DAY_S, hours, write
@@ -212,3 +217,45 @@ async def test_without_a_recorder_a_home_learns_for_itself(
     await live(hass, home, advance, 3)
     assert home.plans.made_s is not None
     assert "recalled" not in home.plans.report
+
+
+async def test_a_car_whose_past_was_lost_is_known_from_its_entities(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> None:
+    registry = er.async_get(hass)
+    plug, soc = (
+        registry.async_get_or_create(
+            domain, DOMAIN, f"{UNIT_ID}_{key}", suggested_object_id=f"leaf_{key}"
+        ).entity_id
+        for domain, key in (("binary_sensor", "connected"), ("sensor", "soc"))
+    )
+    for day in (4, 3, 2):
+        for hour, there, percent in ((8, "off", 70), (17, "on", 50), (22, "on", 70)):
+            midnight_s = evening_s() - (day + 0.75) * DAY_S
+            freezer.move_to(dt_util.utc_from_timestamp(midnight_s + hour * 3600.0))
+            hass.states.async_set(plug, there)
+            hass.states.async_set(soc, str(percent))
+    hass.states.async_set(plug, "unavailable")
+    hass.states.async_set(soc, "unavailable")
+    await async_wait_recording_done(hass)
+    freezer.move_to(EVENING)
+    home = await started(hass, monkeypatch, advance)
+    await recalled(hass, home)
+    await live(hass, home, advance, 3)
+    await hass.config_entries.async_unload(HOME_ID)
+
+    presence = stored(hass_storage, "past", HOME_ID)["presence"][UNIT_ID]
+    today = dt_util.now().date().toordinal()
+    assert [trip[:2] for trip in presence["trips"]] == [
+        [today - day, 480] for day in (4, 3, 2)
+    ]
+    capacity_kwh = home.units[UNIT_ID].spec.capacity_kwh
+    assert [trip[2:4] for trip in presence["trips"]] == [
+        [9 * 3600, pytest.approx(0.2 * capacity_kwh, abs=0.01)]
+    ] * 3
+    assert presence["days"] == [today - 4, today - 3, today - 2, today]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # What was not measured may come late, and a recorder that is busy be less so.
 EVERY_S: Final = 3600.0
+# States are kept for ten days, unless the user wishes otherwise.
+LOOK_BACK_S: Final = 60 * 86400.0
+RECORDER: Final = "recorder"
 # These tell what load and sun are; a unit that is added changes neither.
 MEASURED: Final = (CONF_GRID, CONF_SOLAR, CONF_OTHER)
 
@@ -40,6 +43,7 @@ class Recall:
         self._begun_s: float | None = None
         self._task: asyncio.Task[None] | None = None
         self._failed = False
+        self._watched = False
 
     @callback
     def async_begin(self, workshop: Workshop, inputs: Inputs, now_s: float) -> None:
@@ -66,6 +70,9 @@ class Recall:
     ) -> None:
         try:
             await self._async_ask(workshop, inputs, now_s)
+            if not self._watched:
+                await self._async_ask_for_trips(workshop, inputs, now_s)
+                self._watched = True
         except Exception as err:  # noqa: BLE001
             # Whatever a database says, plans are made from what is known.
             log = LOGGER.debug if self._failed else LOGGER.warning
@@ -91,6 +98,27 @@ class Recall:
             return
         quarters = await job(workshop.recall, asked, past, inputs)
         self._on_recalled({"quarters": quarters, "without_statistics": past.silent})
+
+    async def _async_ask_for_trips(
+        self, workshop: Workshop, inputs: Inputs, now_s: float
+    ) -> None:
+        """Ask once when the cars were there that are new to this home.
+
+        A car that was seen here before, and whose past was lost, is one of them.
+        """
+        job = self._hass.async_add_executor_job
+        strangers = await job(workshop.strangers, inputs, now_s)
+        if not strangers or RECORDER not in self._hass.config.components:
+            return
+        module = await async_import_module(
+            self._hass, f"{__package__}.recorder_presence"
+        )
+        for key in strangers:
+            recorded = await module.async_recorded_unit(
+                self._hass, key, now_s - LOOK_BACK_S, now_s
+            )
+            if recorded is not None:
+                await job(workshop.recall_trips, key, recorded, inputs, now_s)
 
     def _measured(self) -> str:
         """Return a text that changes with the sensors that tell load and sun."""

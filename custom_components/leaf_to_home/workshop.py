@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 from math import isfinite
 import threading
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from .const import LOGGER
+from .engine.battery import UnitKind
 from .engine.forecast import DrawHistory
 from .engine.forecast_error import ForecastBook, ForecastErrors
 from .engine.model import Inputs
 from .engine.past_power import PastPower
+from .engine.past_presence import past_presence
 from .engine.plan import Plan
 from .engine.planning import OwnPast, Past, Planner
 from .engine.presence import PresenceHistory
@@ -24,6 +26,9 @@ from .engine.state import HomeState, StateError, from_dict, to_dict
 from .engine.tariff import Tariff
 from .engine.vehicles import cars_of
 from .hearing import Heard
+
+if TYPE_CHECKING:
+    from .recorder_presence import RecordedUnit
 
 # Whoever waits for the past longer than this goes without it.
 WAIT_S: Final = 2.0
@@ -112,6 +117,44 @@ class Workshop:
         with self._lock:
             tariff = self._apart(inputs).site.tariff
             return fill(self._recalled, self._past.draw, tariff, asked, past)
+
+    def strangers(self, inputs: Inputs, now_s: float) -> list[str]:
+        """Return the cars that nobody watched before today.
+
+        Where a station tells cars apart, the recorder does not know which one it was.
+        """
+        with self._lock:
+            today, _ = local_slot(self._apart(inputs).site.tariff, now_s)
+            found = []
+            for key, known in inputs.units.items():
+                presence = self._past.presence.get(key)
+                since = presence.since_day if presence else None
+                if (
+                    known.spec.kind is UnitKind.VEHICLE
+                    and not known.vehicles
+                    and (since is None or since >= today)
+                ):
+                    found.append(key)
+            return found
+
+    def recall_trips(
+        self, key: str, recorded: RecordedUnit, inputs: Inputs, now_s: float
+    ) -> None:
+        """Take in when a unit was there on the days before today."""
+        with self._lock:
+            tariff = self._apart(inputs).site.tariff
+            today, _ = local_slot(tariff, now_s)
+            past = past_presence(
+                tariff,
+                recorded.connected,
+                recorded.soc_percent,
+                capacity_kwh=inputs.units[key].spec.capacity_kwh,
+                end_s=now_s,
+            )
+            self._past.presence.setdefault(key, PresenceHistory()).look_back(
+                (day for day in past.days if day < today),
+                (trip for trip in past.trips if trip.day < today),
+            )
 
     def keep(self, heard: Heard) -> dict[str, Any] | None:
         """Return the past for storing, None while a job goes on and on."""

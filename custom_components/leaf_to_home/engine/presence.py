@@ -102,6 +102,11 @@ class PresenceHistory:
         """Return the trips that are remembered, oldest first."""
         return self._trips
 
+    @property
+    def since_day(self) -> int | None:
+        """Return the first day that is remembered."""
+        return self._days[0] if self._days else None
+
     def hear(
         self,
         tariff: Tariff,
