@@ -99,6 +99,19 @@ def test_a_forecast_finds_the_days_that_were_alike() -> None:
     assert mean(bright)[0] < mean(dull)[0] - 1000.0
 
 
+def test_the_first_days_with_a_forecast_do_not_count_alone() -> None:
+    past = DrawHistory()
+    for day in range(1, 21):
+        said_w = 3000.0 if day == 20 else None
+        sun_w = 3000.0 if day % 2 else 1000.0
+        for slot in range(96):
+            past.add(MONDAY - 21 + day, slot, 0.0, sun_w, said_w)
+    unsaid, _ = past.bins(moments(1, 48))
+    said, _ = past.bins(moments(1, 48), solar_forecast_w=np.array([3000.0]))
+    # One such day, on which the sun gave little: more of that, and still both.
+    assert mean(unsaid)[0] + 50.0 < mean(said)[0] < -1500.0
+
+
 def test_other_types_of_day_weigh_less() -> None:
     past = DrawHistory()
     for day in range(MONDAY - 14, MONDAY):

@@ -53,6 +53,8 @@ PRIOR_FACTORS = (0.35, 0.6, 0.85, 1.2, 1.7, 2.6)
 LIKENESS_SHARE = 0.05
 LIKENESS_W = 30.0
 UNLIKE = 0.02
+# A moment without a forecast weighs this at first, less with each day that has one.
+UNTOLD = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -284,7 +286,10 @@ def _likeness(expected_w: Floats, forecast: Floats) -> Floats:
     scale_w = LIKENESS_SHARE * np.nanmax(forecast, initial=0.0) + LIKENESS_W
     with np.errstate(invalid="ignore"):
         away = np.abs(forecast - expected_w[:, None]) / scale_w
-    result: Floats = np.where(np.isnan(away), UNLIKE, np.exp(-away) + UNLIKE)
+    # Each day is there with three quarter-hours.
+    told = np.count_nonzero(~np.isnan(forecast), axis=1) / 3.0
+    untold = np.maximum(UNLIKE, UNTOLD * (1.0 - told / ENOUGH_DAYS))[:, None]
+    result: Floats = np.where(np.isnan(away), untold, np.exp(-away) + UNLIKE)
     return result
 
 
