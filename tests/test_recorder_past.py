@@ -205,6 +205,25 @@ async def test_a_unit_that_was_out_of_reach_leaves_the_load_unknown(
     assert past.load_w[::4].tolist() == pytest.approx(
         [500.0, np.nan, 200.0, np.nan], nan_ok=True
     )
+    assert past.silent == ()
+
+
+async def test_a_unit_without_statistics_is_named(
+    recorder_mock: Recorder, hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = home(unit_data("recording"))
+    entry.add_to_hass(hass)
+    freezer.move_to("2026-10-25T08:00:00+00:00")
+    er.async_get(hass).async_get_or_create(
+        "sensor", DOMAIN, f"{UNIT_ID}_power", suggested_object_id="leaf"
+    )
+    freezer.move_to("2026-10-26T08:00:00+00:00")
+    await write(hass, GRID, hours(BEGIN_S, 4), [500.0] * 4)
+
+    past = await read(hass, entry, 4 / 24)
+
+    assert past.silent == ("sensor.leaf",)
+    assert past.days == 1 / 24
 
 
 async def test_a_unit_that_is_the_meter_is_read_from_the_homes_own_sensors(

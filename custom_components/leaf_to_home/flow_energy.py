@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
 from .const import DOMAIN, GRID_INVERTED, GRID_SENSOR, GRID_TWO
+from .sources.dashboard import async_energy_sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,17 +20,6 @@ class Proposal:
     other_batteries: tuple[str, ...] = ()
     import_price: float | None = None
     export_price: float | None = None
-
-
-async def async_energy_sources(hass: HomeAssistant) -> list[Mapping[str, Any]]:
-    """Return the sources of the Energy dashboard, none where it is not set up."""
-    if "energy" not in hass.config.components:
-        return []
-    # Only where it is loaded anyway: it pulls in the recorder.
-    from homeassistant.components.energy.data import async_get_manager  # noqa: PLC0415
-
-    preferences = (await async_get_manager(hass)).data
-    return [*preferences["energy_sources"]] if preferences else []
 
 
 async def async_propose(hass: HomeAssistant) -> Proposal:

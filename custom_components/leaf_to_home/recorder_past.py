@@ -44,7 +44,8 @@ from .engine.past_power import (
     Term,
     past_power,
 )
-from .flow_energy import async_energy_sources, is_own
+from .flow_energy import is_own
+from .sources.dashboard import async_energy_sources
 
 if TYPE_CHECKING:
     from homeassistant.components.recorder.statistics import StatisticsRow

@@ -5,7 +5,7 @@ well. What is not known is NaN: a mean over too little, the energy of a counter 
 gap, a sum with a part missing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Self
 
@@ -130,7 +130,7 @@ class PastPower:
     """Mean powers of a home per quarter-hour, W; NaN where not known.
 
     Signs are the engine's: the grid importing, units and other batteries into the home.
-    `silent` are the sensors of which nothing was found.
+    `silent` are the sensors that are missing for what is measured and not known.
     """
 
     span: Span
@@ -182,7 +182,7 @@ def past_power(
         other_w=other_w,
         units_w=units_w,
         load_w=load_w,
-        silent=tuple(sorted(measured.sensors - rows.keys())),
+        silent=_silent(span, measured, rows.keys()),
     )
 
 
@@ -203,6 +203,21 @@ def quarter_means(span: Span, rows: Rows) -> Floats:
     sums = np.bincount(index, weights=values, minlength=span.count)
     enough = number * length_s >= MEASURED_SHARE * QUARTER_S
     return np.where(enough, sums / np.maximum(number, 1), np.nan)
+
+
+def _silent(span: Span, measured: Measured, known: AbstractSet[str]) -> tuple[str, ...]:
+    """Return what lacks of the best way to know each quantity that no way tells."""
+    return tuple(
+        sensor
+        for what in measured.quantities
+        if not what.optional and (what.new_s is None or what.new_s < span.end_s)
+        if what.ways and not any(_sensors(way) <= known for way in what.ways)
+        for sensor in sorted(_sensors(what.ways[0]) - known)
+    )
+
+
+def _sensors(way: Sequence[Term]) -> set[str]:
+    return {term.sensor for term in way}
 
 
 def _powers(span: Span, rows: Sequence[Rows]) -> Floats:

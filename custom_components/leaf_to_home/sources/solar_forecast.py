@@ -15,7 +15,7 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN, LOGGER
-from ..flow_energy import async_energy_sources
+from .dashboard import async_energy_sources
 
 EVERY_S: Final = 3600.0
 # Other integrations may still be loading.
@@ -84,8 +84,8 @@ class SolarForecasts:
         found = []
         for entry_id in ids:
             entry = self._hass.config_entries.async_get_entry(entry_id)
-            if entry is None:
-                # It was deleted, and the dashboard goes on without it as well.
+            if entry is None or entry.disabled_by is not None:
+                # The dashboard goes on without it as well.
                 continue
             if entry.state is not ConfigEntryState.LOADED:
                 return None
@@ -101,7 +101,7 @@ class SolarForecasts:
 def _energies(forecast: Mapping[str, Any]) -> Energies:
     """Return a forecast by seconds, without what is no time or no number."""
     return {
-        at.timestamp(): float(wh)
+        dt_util.as_utc(at).timestamp(): float(wh)
         for text, wh in forecast["wh_hours"].items()
         if (at := dt_util.parse_datetime(text)) is not None
         and isinstance(wh, int | float)
