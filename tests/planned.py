@@ -1,5 +1,6 @@
 """A home that has planned."""
 
+from collections.abc import Callable
 import json
 import time
 from typing import Any
@@ -26,6 +27,16 @@ async def settle(hass: HomeAssistant, home: Home) -> None:
         await hass.loop.run_in_executor(None, time.sleep, 0.01)
     assert not home.plans.running
     await hass.async_block_till_done()
+
+
+async def until(hass: HomeAssistant, came: Callable[[], bool]) -> None:
+    """Wait for what the executors do."""
+    for _ in range(2000):
+        if came():
+            break
+        await hass.loop.run_in_executor(None, time.sleep, 0.01)
+        await hass.async_block_till_done()
+    assert came()
 
 
 async def live(

@@ -1,6 +1,5 @@
 """A home remembers what the recorder knows of the time before it, and of gaps."""
 
-import time
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -19,7 +18,7 @@ from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import HomeMode
 from custom_components.leaf_to_home.home import Home
 from tests.conftest import EVENING, GRID, UNIT_ID, Advance
-from tests.planned import live, settle, store, stored
+from tests.planned import live, settle, store, stored, until
 from tests.platforms import HOME_ID, recorded_home, setup_platforms
 from tests.statistics import DAY_S, hours, write
 
@@ -28,11 +27,7 @@ pytestmark = pytest.mark.usefixtures("recording_driver")
 
 async def recalled(hass: HomeAssistant, home: Home) -> dict[str, Any]:
     """Wait for what the recorder told."""
-    for _ in range(500):
-        if "recalled" in home.plans.report:
-            break
-        await hass.loop.run_in_executor(None, time.sleep, 0.01)
-        await hass.async_block_till_done()
+    await until(hass, lambda: "recalled" in home.plans.report)
     report: dict[str, Any] = home.plans.report["recalled"]
     return report
 
@@ -190,18 +185,15 @@ async def test_a_recorder_that_fails_costs_no_plan(
     monkeypatch.setattr(recorder_past, "_read", fail)
     freezer.move_to(EVENING)
     home = await started(hass, monkeypatch, advance)
-    for _ in range(200):
-        if failures:
-            break
-        await hass.loop.run_in_executor(None, time.sleep, 0.01)
+    await until(hass, lambda: len(failures) == 1)
     await live(hass, home, advance, 1)
     freezer.tick(3700.0)
     await live(hass, home, advance, 2)
     await settle(hass, home)
+    await until(hass, lambda: len(failures) == 2)
 
     assert home.plans.made_s is not None
     assert "recalled" not in home.plans.report
-    assert len(failures) == 2
     warnings = [r for r in caplog.records if "recorder tells nothing" in r.message]
     assert [r.levelname for r in warnings] == ["WARNING", "DEBUG"]
 

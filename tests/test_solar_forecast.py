@@ -5,7 +5,6 @@ place, a day that begins with nothing at sunrise, and energies of the time befor
 """
 
 from datetime import datetime, timedelta
-import time
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -23,7 +22,7 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 from custom_components.leaf_to_home.engine.model import HomeMode
 from custom_components.leaf_to_home.home import Home
 from tests.conftest import SOLAR, Advance, make_entry, set_power, unit_data
-from tests.planned import live, store, stored
+from tests.planned import live, store, stored, until
 from tests.platforms import HOME_ID, setup_platforms
 
 pytestmark = pytest.mark.usefixtures("recording_driver")
@@ -135,11 +134,7 @@ async def started(
 
 async def forecast(hass: HomeAssistant, home: Home) -> int:
     """Wait for the forecasts, and return how many there are."""
-    for _ in range(500):
-        if "solar_forecasts" in home.plans.report:
-            break
-        await hass.loop.run_in_executor(None, time.sleep, 0.01)
-        await hass.async_block_till_done()
+    await until(hass, lambda: "solar_forecasts" in home.plans.report)
     count: int = home.plans.report["solar_forecasts"]
     return count
 
@@ -274,10 +269,13 @@ async def test_an_integration_that_fails_costs_no_plan(
     await forecast_solar(hass, aioclient_mock)
     home = await started(hass, monkeypatch, advance)
     await live(hass, home, advance, 2)
-    for _ in range(2):
-        freezer.tick(900.0)
-        await live(hass, home, advance, 2)
 
+    def told() -> list[str]:
+        records = [r for r in caplog.records if "no solar forecast" in r.message]
+        return [record.levelname for record in records]
+
+    await until(hass, lambda: told() == ["WARNING"])
+    freezer.tick(900.0)
+    await live(hass, home, advance, 2)
+    await until(hass, lambda: told() == ["WARNING", "DEBUG"])
     assert home.plans.made_s is not None
-    told = [r for r in caplog.records if "no solar forecast" in r.message]
-    assert [r.levelname for r in told] == ["WARNING", "DEBUG", "DEBUG"]
