@@ -137,6 +137,24 @@ async def test_other_sensors_make_another_past(
     assert report["quarters"] == 23
 
 
+async def test_who_forgot_what_was_asked_asks_again(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    freezer.move_to(EVENING)
+    store(hass_storage, "past", HOME_ID, {"recalled": {"until_s": "tomorrow"}})
+    await write(hass, GRID, hours(evening_s() - 6 * 3600, 6), [777.0] * 6)
+    home = await started(hass, monkeypatch, advance)
+
+    assert (await recalled(hass, home))["quarters"] == 23
+    assert "asked for the whole past again" in caplog.text
+
+
 async def test_a_gap_is_asked_for_once(
     recorder_mock: Recorder,
     hass: HomeAssistant,
