@@ -209,9 +209,14 @@ async def test_a_recorder_that_fails_costs_no_plan(
     await live(hass, home, advance, 2)
     await settle(hass, home)
     await until(hass, lambda: len(failures) == 2)
-
     assert home.plans.made_s is not None
     assert "recalled" not in home.plans.report
+
+    monkeypatch.undo()
+    freezer.tick(3700.0)
+    await live(hass, home, advance, 2)
+    await recalled(hass, home)
+    assert "the recorder tells again" in caplog.text
     warnings = [r for r in caplog.records if "recorder tells nothing" in r.message]
     assert [r.levelname for r in warnings] == ["WARNING", "DEBUG"]
 
@@ -255,8 +260,9 @@ async def test_a_car_whose_past_was_lost_is_known_from_its_entities(
     await async_wait_recording_done(hass)
     freezer.move_to(EVENING)
     home = await started(hass, monkeypatch, advance)
-    await recalled(hass, home)
-    await live(hass, home, advance, 3)
+    workshop = home.plans._workshop
+    assert workshop is not None
+    await until(hass, lambda: bool(workshop._past.presence[UNIT_ID].trips))
     await hass.config_entries.async_unload(HOME_ID)
 
     presence = stored(hass_storage, "past", HOME_ID)["presence"][UNIT_ID]
