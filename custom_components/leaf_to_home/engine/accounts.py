@@ -93,7 +93,7 @@ def account(
     end_value = change_kwh * float(np.quantile(prices.import_price, END_QUANTILE))
     wear_cost = discharged_kwh * spec.wear_per_kwh
     windows_s, windows_w = demand_windows(records, contract)
-    capacity_cost = _capacity_cost(windows_s, windows_w, contract)
+    capacity_cost = sum(capacity_costs(windows_s, windows_w, contract).values())
     limit_w = contract.import_limit_w
     main_limit_w = contract.site.main_limit_w
     backup_hours = _backup_hours(records, spec)
@@ -180,21 +180,23 @@ def demand_windows(records: Records, contract: Contract) -> tuple[Floats, Floats
     return window_s[whole], energy[whole] / measured[whole]
 
 
-def _capacity_cost(windows_s: Floats, windows_w: Floats, contract: Contract) -> float:
+def capacity_costs(
+    windows_s: Floats, windows_w: Floats, contract: Contract
+) -> dict[str, float]:
     """Return what the highest windows cost, each month that was touched in full."""
     capacity = contract.site.capacity
     if capacity is None:
-        return 0.0
+        return {}
     months: dict[str, list[float]] = {}
     for start_s, power_w in zip(windows_s.tolist(), windows_w.tolist(), strict=True):
         month = contract.site.tariff.month(start_s)
         months.setdefault(month, []).append(power_w / 1000.0)
-    cost = 0.0
-    for powers_kw in months.values():
+    costs = {}
+    for month, powers_kw in months.items():
         highest = sorted(powers_kw, reverse=True)[: capacity.peaks_averaged]
         paid_kw = max(0.0, sum(highest) / len(highest) - capacity.free_kw)
-        cost += paid_kw * capacity.price_per_kw_month
-    return cost
+        costs[month] = paid_kw * capacity.price_per_kw_month
+    return costs
 
 
 def _backup_hours(records: Records, spec: UnitSpec) -> Floats:

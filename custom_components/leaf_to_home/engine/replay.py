@@ -50,11 +50,18 @@ PLAN_EVERY_S = 900.0
 
 
 class PolicyName(StrEnum):
-    """Who decides in a replay; `none` is the baseline that savings are counted from."""
+    """Who decides in a replay; `none` is the baseline that savings are counted from.
+
+    `smart` plans as `automatic` does, for a unit that can only be charged.
+    """
 
     AUTOMATIC = "automatic"
+    SMART = "smart"
     RULE = "rule"
     NONE = "none"
+
+
+PLANNED = frozenset({PolicyName.AUTOMATIC, PolicyName.SMART})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,7 +202,11 @@ class _Engine:
             units={
                 UNIT: UnitState(
                     settings=replace(
-                        first_settings(run.spec), ready_by_soc_percent=wished
+                        first_settings(run.spec),
+                        ready_by_soc_percent=wished,
+                        discharge_limit_w=(
+                            0.0 if run.policy is PolicyName.SMART else None
+                        ),
                     )
                 )
             },
@@ -309,7 +320,7 @@ def run_replay(
     if run.policy is PolicyName.NONE:
         policy = _Baseline(plant)
     else:
-        if planner is None and run.policy is PolicyName.AUTOMATIC:
+        if planner is None and run.policy in PLANNED:
             planner = ReplayPlanner(
                 run.house,
                 run.contract,

@@ -155,9 +155,30 @@ def parse_house(lines: Iterable[str], name: str) -> HouseTable:
             has_forecast |= i == 3 and value is not None
             values[i - 1].append(value)
     step_s = _step(times_s, numbers, name)
+    load_w, solar_w, forecast_w = values
+    return make_house(
+        name, step_s, times_s, load_w, solar_w, forecast_w if has_forecast else None
+    )
+
+
+def make_house(
+    name: str,
+    step_s: float,
+    times_s: list[float],
+    load_w: list[float | None],
+    solar_w: list[float | None],
+    solar_forecast_w: list[float | None] | None = None,
+) -> HouseTable:
+    """Return the house of rows that stand `step_s` or a multiple of it apart.
+
+    What is not known is None, or its row is missing; the lists are used up. Raises
+    `FormatError` where nothing is known.
+    """
+    forecast_w = solar_forecast_w or [None] * len(times_s)
+    values = (load_w, solar_w, forecast_w)
     _insert_rows(times_s, values, step_s)
     gaps: list[tuple[float, float]] = []
-    for values_w, column in zip(values[:2], columns[1:3], strict=True):
+    for values_w, column in zip(values[:2], ("load_w", "solar_w"), strict=True):
         gaps += _interpolate(times_s, values_w, step_s, f"{name}: {column}")
     known = [
         i for i, pair in enumerate(zip(*values[:2], strict=True)) if None not in pair
@@ -166,10 +187,10 @@ def parse_house(lines: Iterable[str], name: str) -> HouseTable:
         raise FormatError(f"{name}: expected rows with load_w and solar_w, found none")
     # Before the first and after the last complete row there is nothing to run.
     kept = [
-        (times_s[i], load_w, solar_w, values[2][i])
+        (times_s[i], row_load_w, row_solar_w, values[2][i])
         for i in range(known[0], known[-1] + 1)
-        if (load_w := values[0][i]) is not None
-        and (solar_w := values[1][i]) is not None
+        if (row_load_w := values[0][i]) is not None
+        and (row_solar_w := values[1][i]) is not None
     ]
     return HouseTable(
         name=name,
@@ -177,7 +198,7 @@ def parse_house(lines: Iterable[str], name: str) -> HouseTable:
         times_s=[row[0] for row in kept],
         load_w=[row[1] for row in kept],
         solar_w=[row[2] for row in kept],
-        solar_forecast_w=[row[3] for row in kept] if has_forecast else None,
+        solar_forecast_w=[row[3] for row in kept] if solar_forecast_w else None,
         gaps=sorted(gaps),
     )
 
