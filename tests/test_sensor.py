@@ -142,6 +142,9 @@ async def test_off_by_default(
     await setup_platforms(hass, monkeypatch, Platform.SENSOR)
     entries = er.async_entries_for_config_entry(entity_registry, HOME_ID)
     assert {entry.entity_id for entry in entries if entry.disabled_by} == {
+        "sensor.home_cost_in_all",
+        "sensor.home_cost_in_all_with_charging_on_arrival",
+        "sensor.home_cost_in_all_with_smart_charging_only",
         "sensor.home_export_price",
         "sensor.home_forecast_bias_last_day",
         "sensor.home_forecast_bias_last_week",

@@ -6,6 +6,7 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.importlib import async_import_module
 from homeassistant.helpers.typing import ConfigType
 
 from .const import (
@@ -33,6 +34,9 @@ from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
 from .vehicles import build_vehicles
 from .websocket import async_setup_websocket
+
+RECORDER = "recorder"
+COST_STATISTICS = f"{__name__}.cost_statistics"
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -99,6 +103,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     entry.runtime_data = HomeRuntime(home=home, units=home.units)
     # A set-up that fails or is cancelled must not leave anybody in control.
     entry.async_on_unload(home.async_stop)
+    if RECORDER in hass.config.components:
+        module = await async_import_module(hass, COST_STATISTICS)
+        await module.async_start(hass, entry, home)
     await home.async_start()
     entry.async_on_unload(async_watch_calendars(hass, entry))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
@@ -129,6 +136,9 @@ async def async_remove_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) 
     await price_store(hass, entry.entry_id).async_remove()
     for subentry_id in entry.subentries:
         await async_remove_unit(hass, subentry_id)
+    if RECORDER in hass.config.components:
+        module = await async_import_module(hass, COST_STATISTICS)
+        module.async_remove(hass, entry)
     async_clear_issues(hass, entry.entry_id, also_persistent=True)
 
 

@@ -37,6 +37,7 @@ from .engine.model import (
 from .engine.plan import PriceBasis
 from .engine.problems import Problem
 from .engine.requirement import Trip, TripSource
+from .engine.savings import costs
 from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
 from .home import Home, LeafToHomeConfigEntry, UnitRuntime
@@ -445,6 +446,39 @@ HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
         value_fn=_forecast_error(
             lambda errors: errors.week, lambda error: error.bias_w
         ),
+    ),
+    HomeSensorDescription(
+        key="cost_on_arrival",
+        translation_key="cost_on_arrival",
+        device_class=SensorDeviceClass.MONETARY,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        value_fn=lambda home: _rounded(costs(home.persisted).on_arrival, 4),
+    ),
+    HomeSensorDescription(
+        key="cost_smart",
+        translation_key="cost_smart",
+        device_class=SensorDeviceClass.MONETARY,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        value_fn=lambda home: _rounded(costs(home.persisted).smart, 4),
+    ),
+    HomeSensorDescription(
+        key="cost_actual",
+        translation_key="cost_actual",
+        device_class=SensorDeviceClass.MONETARY,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement="{currency}",
+        significance=MONEY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        value_fn=lambda home: _rounded(costs(home.persisted).actual, 4),
     ),
     HomeSensorDescription(
         key="savings_today_on_arrival",

@@ -29,6 +29,19 @@ class Savings:
     against_smart_today: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Costs:
+    """Money since the start in the three lines; their differences are the savings.
+
+    `actual` is what was paid at the grid, and wear. What the real units store more than
+    the imagined ones is part of what those cost.
+    """
+
+    on_arrival: float
+    smart: float
+    actual: float
+
+
 def settle(
     state: HomeState,
     units: Mapping[str, UnitInputs],
@@ -53,6 +66,8 @@ def settle(
         or dt_s <= 0.0
     ):
         return
+    if ledger.since_s is None and not (ledger.actual or ledger.on_arrival):
+        ledger.since_s = state.time_s
     export_price = slot.export_price or 0.0
     hours = dt_s / 3600.0
 
@@ -150,14 +165,20 @@ def new_day(state: HomeState, day: str) -> None:
     ledger.against_arrival_day, ledger.against_smart_day = _totals(state)
 
 
-def _totals(state: HomeState) -> tuple[float, float]:
+def costs(state: HomeState) -> Costs:
+    """Return what the three lines have cost."""
     ledger, stored_kwh = state.ledger, _stored_kwh(state)
-    return (
-        ledger.on_arrival
-        - ledger.actual
+    return Costs(
+        on_arrival=ledger.on_arrival
         + _ahead(stored_kwh, ledger, ledger.on_arrival_kwh),
-        ledger.smart - ledger.actual + _ahead(stored_kwh, ledger, ledger.smart_kwh),
+        smart=ledger.smart + _ahead(stored_kwh, ledger, ledger.smart_kwh),
+        actual=ledger.actual,
     )
+
+
+def _totals(state: HomeState) -> tuple[float, float]:
+    cost = costs(state)
+    return cost.on_arrival - cost.actual, cost.smart - cost.actual
 
 
 def _stored_kwh(state: HomeState) -> dict[str, float]:

@@ -227,8 +227,10 @@ class LedgerState:
     the savings at the last local midnight (`*_day`), and per unit or, where cars are
     told apart, per car: what the two imagined cars hold (`*_kwh`, `left_kwh` at the
     real car's departure) and whether the smart one charges until `smart_until_s`.
+    The start is `since_s`, None in a ledger that is older than that field.
     """
 
+    since_s: float | None = None
     day: str | None = None
     paid: float = 0.0
     paid_day: float = 0.0
