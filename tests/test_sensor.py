@@ -167,6 +167,9 @@ async def test_the_unit_is_the_meter(
         entity_registry, simulated_entry.entry_id
     )
     assert {entry.entity_id for entry in entries if entry.disabled_by} == {
+        "sensor.home_cost_in_all",
+        "sensor.home_cost_in_all_with_charging_on_arrival",
+        "sensor.home_cost_in_all_with_smart_charging_only",
         "sensor.home_export_price",
         "sensor.home_forecast_bias_last_day",
         "sensor.home_forecast_bias_last_week",

@@ -18,6 +18,7 @@ from .const import (
 )
 from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
+from .history_services import async_setup_history_services
 from .home import Home, HomeRuntime, LeafToHomeConfigEntry, UnitRuntime
 from .plan_problems import PlanProblems
 from .plan_store import PlanStore
@@ -56,6 +57,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all homes share."""
     async_setup_services(hass)
     async_setup_trip_services(hass)
+    async_setup_history_services(hass)
     async_setup_websocket(hass)
     return True
 

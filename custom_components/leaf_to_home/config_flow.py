@@ -23,6 +23,7 @@ from .const import CONF_DRIVER, CONF_PHASES, CONF_TARIFF, DOMAIN, SUBENTRY_UNIT
 from .flow_discovery import DiscoverySteps
 from .flow_limits import LIMIT_KEYS, LimitSteps
 from .flow_prices import PriceSteps
+from .flow_replay import ReplaySteps
 from .flow_sources import CONF_KIND, HOME_SCHEMA, SourceSteps
 from .flow_tariff import CONF_EXPORT, CONF_IMPORT
 from .flow_trips import TRIP_KEYS, TripSteps
@@ -192,14 +193,16 @@ class LeafToHomeConfigFlow(
         )
 
 
-class HomeOptionsFlow(LimitSteps, PriceSteps, OptionsFlow):
-    """Change a home's tariff and limits."""
+class HomeOptionsFlow(LimitSteps, PriceSteps, ReplaySteps, OptionsFlow):
+    """Change a home's tariff and limits, and tell what a LEAF would have saved."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which of the two."""
-        return self.async_show_menu(step_id="init", menu_options=["tariff", "limits"])
+        """Ask which of them."""
+        return self.async_show_menu(
+            step_id="init", menu_options=["tariff", "limits", "replay"]
+        )
 
     @override
     def _known_limits(self) -> Mapping[str, Any]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from custom_components.leaf_to_home.engine.battery import UnitKind
@@ -16,8 +17,11 @@ from custom_components.leaf_to_home.engine.comparison import (
     choose_days,
     commuter_trips,
     compare,
+    recorded_house,
+    span_s,
 )
 from custom_components.leaf_to_home.engine.formats import FormatError
+from custom_components.leaf_to_home.engine.past_power import PastPower, Span
 from custom_components.leaf_to_home.engine.prices import PriceSeries
 from custom_components.leaf_to_home.engine.replay import (
     PolicyName,
@@ -165,6 +169,53 @@ def test_the_days_before_tell_of_trips_too(asked: Question) -> None:
     past = asked.house.past
     assert past is not None
     assert past.times_s[0] <= asked.trips[0].departure_s < asked.house.times_s[0]
+
+
+# --- the past of a home --------------------------------------------------------------
+
+
+def past_of(load_w: list[float], solar_w: float, other_w: float) -> PastPower:
+    count = len(load_w)
+    return PastPower(
+        span=Span(begin_s=at("2026-11-02T00:00"), count=count),
+        grid_w=np.zeros(count),
+        solar_w=np.full(count, solar_w),
+        other_w=np.full(count, other_w),
+        units_w=np.zeros(count),
+        load_w=np.array(load_w),
+    )
+
+
+@pytest.mark.parametrize(
+    ("other_w", "load_w", "solar_w"),
+    [(0.0, 500.0, 100.0), (200.0, 300.0, 100.0), (-200.0, 700.0, 100.0)]
+    + [(800.0, 0.0, 400.0)],
+)
+def test_other_batteries_go_on_as_they_did(
+    other_w: float, load_w: float, solar_w: float
+) -> None:
+    house = recorded_house(past_of([500.0] * 8, 100.0, other_w))
+    assert (house.load_w, house.solar_w) == ([load_w] * 2, [solar_w] * 2)
+    assert house.step_s == HOUR_S
+
+
+def test_an_hour_counts_where_all_of_it_is_known() -> None:
+    nan = float("nan")
+    known = [500.0] * 4
+    house = recorded_house(past_of([*known, nan, *known[1:], *known, 1.0], 0.0, 0.0))
+    # The hour between two known ones is filled in, the rest of one is left.
+    assert house.load_w == [500.0] * 3
+    with pytest.raises(FormatError, match="history"):
+        recorded_house(past_of([500.0, nan, 500.0, 500.0], 0.0, 0.0))
+
+
+@pytest.mark.parametrize("past_days", [0, 28])
+def test_the_time_that_is_read_is_of_whole_local_days(past_days: int) -> None:
+    begin_s, end_s = span_s(MADRID, at("2026-11-03T09:30"), 30, past_days=past_days)
+    assert end_s == at("2026-11-03T00:00")
+    begun = datetime.fromtimestamp(begin_s, MADRID)
+    first = date(2026, 11, 3) - timedelta(days=30 + past_days)
+    assert (begun.date(), begun.hour) == (first, 0)
 
 
 # --- which days ----------------------------------------------------------------------

@@ -19,11 +19,13 @@ from .accounts import END_QUANTILE, Books, capacity_costs, demand_windows
 from .battery import UnitKind, UnitSpec
 from .formats import Contract
 from .local_clock import LocalClock
+from .past_power import PastPower
 from .plan import Floats
+from .quarters import QUARTER_S
 from .records import WS_PER_KWH, Records
 from .replay import UNIT, PolicyName, ReplayRun, run_replay
 from .replay_planner import HouseRow, ReplayPlanner
-from .tables import HouseRun, HouseTable
+from .tables import PAST_DAYS, HouseRun, HouseTable, make_house
 from .tariff import Tariff
 from .trips import Commuter, Trip
 
@@ -85,6 +87,47 @@ class Comparison:
         """Return what discharging saves against another line, in money."""
         with_discharge = self.lines[LineName.WITH_DISCHARGE]
         return self.lines[against].total_cost - with_discharge.total_cost
+
+
+def span_s(
+    zone: ZoneInfo, now_s: float, days: int, *, past_days: int = PAST_DAYS
+) -> tuple[float, float]:
+    """Return the time of the last `days` whole local days, and of those before."""
+    clock = LocalClock(zone)
+    end_s = clock.day(now_s).start_s
+    first = clock.day(end_s - (days + past_days) * 86400.0 + 43200.0)
+    return first.start_s, end_s
+
+
+def house_powers(past: PastPower) -> tuple[Floats, Floats]:
+    """Return load and solar power of a home's past, W; NaN where not known.
+
+    What other batteries gave or took is the house's own: they go on as they do. What
+    they gave beyond the load was a surplus, like the sun's.
+    """
+    others_w = past.load_w - past.other_w
+    return (
+        np.maximum(others_w, 0.0),
+        np.maximum(past.solar_w, 0.0) + np.maximum(-others_w, 0.0),
+    )
+
+
+def recorded_house(past: PastPower) -> HouseTable:
+    """Return a home's past by the hour, counted from its begin.
+
+    An hour counts where all of it is known. Raises `FormatError` where none is.
+    """
+    whole = past.span.count // 4 * 4
+    load_w, solar_w = (
+        _or_none(values[:whole].reshape(-1, 4).mean(axis=1))
+        for values in house_powers(past)
+    )
+    times_s = past.span.starts_s[:whole:4].tolist()
+    return make_house("history", 4.0 * QUARTER_S, times_s, load_w, solar_w)
+
+
+def _or_none(values: Floats) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def choose_days(table: HouseTable, tariff: Tariff, days: int) -> HouseRun:
