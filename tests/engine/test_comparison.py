@@ -188,8 +188,12 @@ def past_of(load_w: list[float], solar_w: float, other_w: float) -> PastPower:
 
 @pytest.mark.parametrize(
     ("other_w", "load_w", "solar_w"),
-    [(0.0, 500.0, 100.0), (200.0, 300.0, 100.0), (-200.0, 700.0, 100.0)]
-    + [(800.0, 0.0, 400.0)],
+    [
+        (0.0, 500.0, 100.0),
+        (200.0, 300.0, 100.0),
+        (-200.0, 700.0, 100.0),
+        (800.0, 0.0, 400.0),
+    ],
 )
 def test_other_batteries_go_on_as_they_did(
     other_w: float, load_w: float, solar_w: float
