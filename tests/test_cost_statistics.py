@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.recorder.statistics import (
@@ -16,7 +17,9 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
+from sqlalchemy.exc import OperationalError
 
+from custom_components.leaf_to_home import cost_statistics
 from custom_components.leaf_to_home.home import Home
 from tests.conftest import GRID, make_entry, set_power, setup
 from tests.platforms import HOME_ID, recorded_home
@@ -238,3 +241,26 @@ async def test_a_home_that_is_removed_takes_them_along(
     assert await rows(hass, IDS[2])
     await hass.config_entries.async_remove(HOME_ID)
     assert await rows(hass, IDS[2]) == []
+
+
+async def test_a_recorder_that_cannot_be_read_costs_an_hour_and_no_more(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    freezer.move_to(TEN)
+    home = await loaded(hass)
+    spend(home, 1.0)
+    with monkeypatch.context() as broken:
+        # A database that breaks on command would take the whole recorder along.
+        broken.setattr(
+            cost_statistics,
+            "get_last_statistics",
+            Mock(side_effect=OperationalError("", {}, Exception("disk I/O error"))),
+        )
+        await hour_over(hass, freezer, "2026-11-23T11:00:00+00:00")
+    assert "the recorder cannot be read" in caplog.text
+    spend(home, 1.0)
+    await hour_over(hass, freezer, "2026-11-23T12:00:00+00:00")
+    assert await rows(hass, IDS[2]) == [("11:00", 2.0)]

@@ -107,7 +107,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     entry.async_on_unload(home.async_stop)
     if RECORDER in hass.config.components:
         module = await async_import_module(hass, COST_STATISTICS)
-        await module.async_start(hass, entry, home)
+        module.async_start(hass, entry, home)
     await home.async_start()
     entry.async_on_unload(async_watch_calendars(hass, entry))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)

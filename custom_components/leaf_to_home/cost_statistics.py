@@ -26,8 +26,9 @@ from homeassistant.helpers.event import async_track_utc_time_change
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
+from sqlalchemy.exc import SQLAlchemyError
 
-from .const import DOMAIN
+from .const import DOMAIN, LOGGER
 from .engine.savings import costs
 from .engine.state import HomeState
 from .home import Home
@@ -44,7 +45,8 @@ def statistic_id(entry: ConfigEntry, line: str) -> str:
     return f"{DOMAIN}:{entry.entry_id.lower()}_{line}"
 
 
-async def async_start(hass: HomeAssistant, entry: ConfigEntry, home: Home) -> None:
+@callback
+def async_start(hass: HomeAssistant, entry: ConfigEntry, home: Home) -> None:
     """Finish the hour in which the home was left, and write each one from now on.
 
     Called before the home starts, while it still stands as it was left.
@@ -52,10 +54,12 @@ async def async_start(hass: HomeAssistant, entry: ConfigEntry, home: Home) -> No
     if not home.units:
         return
     kept = home.persisted
-    if kept.time_s is not None:
-        hour_s = _hour_s(kept.time_s)
-        if hour_s < _hour_s(dt_util.utcnow().timestamp()):
-            await _async_write(hass, entry, kept, hour_s)
+    now_s = dt_util.utcnow().timestamp()
+    if kept.time_s is not None and (hour_s := _hour_s(kept.time_s)) < _hour_s(now_s):
+        # Nothing that is wrong with the recorder keeps a home from loading.
+        entry.async_create_task(
+            hass, _async_write(hass, entry, kept, hour_s), f"{DOMAIN} costs"
+        )
 
     async def finish(hour_s: float) -> None:
         # Only what is on disk is never taken back.
@@ -84,9 +88,14 @@ async def _async_write(
 ) -> None:
     """Write the hour that begins at `hour_s` as it stands in `state`."""
     ids = {line: statistic_id(entry, line) for line in LINES}
-    before = await get_instance(hass).async_add_executor_job(
-        _rows_before, hass, list(ids.values()), hour_s
-    )
+    try:
+        before = await get_instance(hass).async_add_executor_job(
+            _rows_before, hass, list(ids.values()), hour_s
+        )
+    except SQLAlchemyError as err:
+        # The next hour makes up for it.
+        LOGGER.warning("%s: the recorder cannot be read: %s", entry.title, err)
+        return
     words = await async_get_translations(hass, hass.config.language, "entity", {DOMAIN})
     cost = costs(state)
     since_s = state.ledger.since_s

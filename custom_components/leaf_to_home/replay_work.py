@@ -104,7 +104,7 @@ def own_contract(entry: LeafToHomeConfigEntry) -> Contract:
     """Return the home's contract, for another thread."""
     home = entry.runtime_data.home
     # There is nothing to tell by phase in the past of a house as a whole.
-    site = replace(home.site, tariff=home.site.tariff.apart(), phase_limit_w=None)
+    site = replace(home.site, tariff=home.site.tariff.replayed(), phase_limit_w=None)
     return Contract(site=site, import_limit_w=home.state.settings.import_limit_w)
 
 

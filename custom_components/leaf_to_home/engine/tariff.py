@@ -19,6 +19,8 @@ __all__ = [
     "parse_tariff",
 ]
 
+# When the next day's prices are there, in most markets.
+USUALLY_PUBLISHED_MINUTE = 14 * 60
 _KEPT_DAYS = 40
 
 
@@ -126,6 +128,22 @@ class Tariff:
             export_prices=self._export,
             published_minute=self.published_minute,
             live=self._live,
+        )
+
+    def replayed(self) -> Self:
+        """Return the same tariff for a replay, in which no price is known too early.
+
+        Where nothing says when prices are published, it is midday's auction.
+        """
+        published_minute = self.published_minute
+        if published_minute is None and self._import.published:
+            published_minute = USUALLY_PUBLISHED_MINUTE
+        return type(self)(
+            currency=self.currency,
+            zone=self.zone,
+            import_prices=self._import,
+            export_prices=self._export,
+            published_minute=published_minute,
         )
 
     def at(self, now_s: float) -> PriceSlot | None:
