@@ -102,8 +102,6 @@ class ReplaySteps(OptionsFlow):
         try:
             self._answer = task.result()
         except HomeAssistantError as err:
-            if err.translation_key is None:
-                raise
             self._failure = err
             return self.async_show_progress_done(next_step_id="replay")
         return self.async_show_progress_done(next_step_id="replay_result")

@@ -436,15 +436,22 @@ def test_a_tariff_apart_says_the_same_and_remembers_by_itself() -> None:
     assert tariff.known(now_s) == before
 
 
-def test_in_a_replay_no_price_is_known_before_it_was_published() -> None:
+@pytest.mark.parametrize(
+    ("more", "hour"), [({"published": {"at": "12:00"}}, 12), ({}, 14)]
+)
+def test_in_a_replay_no_price_is_known_before_it_was_published(
+    more: Mapping[str, Any], hour: int
+) -> None:
     series = {"s": hourly("2026-11-02T00:00", 72)}
-    data = TWO_BANDS | {"import": {"series": "s"}}
-    for published, hour in ({"published": {"at": "12:00"}}, 12), ({}, 14):
-        tariff = parse_tariff(data | published, series=series).replayed()
-        before, after = at(f"2026-11-02T{hour - 1}:59"), at(f"2026-11-02T{hour}:00")
-        assert tariff.known(before, 48.0)[-1].end_s == at("2026-11-03T00:00")
-        assert tariff.known(after, 48.0)[-1].end_s == at("2026-11-04T00:00")
-    # Bands were known all along.
+    data = {**TWO_BANDS, "import": {"series": "s"}, **more}
+    tariff = parse_tariff(data, series=series).replayed()
+    before, after = at(f"2026-11-02T{hour - 1}:59"), at(f"2026-11-02T{hour}:00")
+    assert tariff.known(before, 48.0)[-1].end_s == at("2026-11-03T00:00")
+    assert tariff.known(after, 48.0)[-1].end_s == at("2026-11-04T00:00")
+
+
+def test_in_a_replay_bands_were_known_all_along() -> None:
     bands = parse_tariff(TWO_BANDS)
+    now_s = at("2026-11-02T08:00")
     assert bands.replayed().published_minute is None
-    assert bands.replayed().known(before, 48.0) == bands.known(before, 48.0)
+    assert bands.replayed().known(now_s, 48.0) == bands.known(now_s, 48.0)

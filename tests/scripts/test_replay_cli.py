@@ -140,6 +140,15 @@ def test_automatic_is_what_decides_by_default(files: Files) -> None:
     assert "none     automatic" in files.capsys.readouterr().out
 
 
+def test_smart_charging_never_discharges(files: Files) -> None:
+    out = files.run(*("--policy", "smart"), *("--days", "1"), "--json", files.path("o"))
+    figures = json.loads((files.folder / "o").read_text())
+    assert "none         smart" in out
+    assert figures["discharged_kwh"] == 0.0
+    assert figures["charged_kwh"] > 0.0
+    assert figures["plan_ms_median"] > 0.0
+
+
 def test_the_baseline_alone_saves_nothing(files: Files) -> None:
     out = files.run("--policy", "none")
     assert "saving over none: 0.00 EUR, 0.0%" in out
