@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import csv
+from dataclasses import replace
 from datetime import datetime
 import json
 from pathlib import Path
@@ -9,16 +10,26 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.recorder.models import (
+    StatisticData,
+    StatisticMeanType,
+    StatisticMetaData,
+)
+from homeassistant.components.recorder.statistics import async_import_statistics
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
 import yaml
 
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.prices import PriceSeries
 from custom_components.leaf_to_home.engine.tariff import Tariff, parse_tariff
 from custom_components.leaf_to_home.history_export import _contract, _prices
-from custom_components.leaf_to_home.replay_work import own_contract
+from custom_components.leaf_to_home.replay_work import async_own_contract
 from scripts.tools import replay_command
 from tests.conftest import GRID, SOLAR, make_entry, set_power, setup
 from tests.statistics import HOUR_S, hours, house, write
@@ -216,13 +227,62 @@ def test_prices_are_written_as_often_as_they_change(step_s: float, rows: int) ->
         assert float(price) == pytest.approx(slot.import_price)
 
 
+@pytest.mark.usefixtures("recorder_mock")
+async def test_prices_that_are_no_longer_known_come_from_the_price_sensors(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await lived(hass, freezer)
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    home = entry.runtime_data.home
+    starts_s = hours(BEGIN_S, HOURS)
+    # The last day is all that is known of both ways.
+    known = PriceSeries(starts_s[-24:].tolist(), [0.5] * 24)
+    tariff = parse_tariff(
+        {
+            "currency": "EUR",
+            "timezone": "US/Pacific",
+            "import": {"series": "s"},
+            "export": {"series": "s"},
+        },
+        series={"s": known},
+    )
+    home.site = replace(home.site, tariff=tariff)
+    async_import_statistics(
+        hass,
+        StatisticMetaData(
+            has_sum=False,
+            mean_type=StatisticMeanType.ARITHMETIC,
+            name=None,
+            source="recorder",
+            statistic_id="sensor.home_import_price",
+            unit_class=None,
+            unit_of_measurement="EUR/kWh",
+        ),
+        [
+            StatisticData(start=dt_util.utc_from_timestamp(at_s), mean=0.2)
+            for at_s in starts_s.tolist()
+        ],
+    )
+    await async_wait_recording_done(hass)
+
+    folder = Path((await export(hass, days=DAYS))["folder"])
+
+    with (folder / "import_prices.csv").open() as file:
+        imported = [float(row["price"]) for row in csv.DictReader(file)]
+    assert imported == [0.2] * (HOURS - 24) + [0.5] * 24
+    # Its sensor is off by default, and nothing was recorded.
+    with (folder / "export_prices.csv").open() as file:
+        exported = [float(row["price"]) for row in csv.DictReader(file)]
+    assert exported == [0.5] * 24
+
+
 async def test_when_prices_are_published_is_written_too(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     freezer.move_to(NOW)
     entry = make_entry()
     await setup(hass, entry)
-    contract = own_contract(entry)
+    contract = await async_own_contract(hass, entry, BEGIN_S, END_S)
     assert "published" not in _contract(contract)
     contract.site.tariff.published_minute = 13 * 60 + 5
     assert _contract(contract)["published"] == {"at": "13:05"}

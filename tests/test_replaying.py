@@ -308,11 +308,12 @@ async def test_another_tariff_leaves_the_limits_of_the_house(
     )
     await setup(hass, entry)
     entry.runtime_data.home.async_change_home(import_limit_w=4000.0)
-    own = replay_work._contract(hass, entry, Ask())
+    own = await replay_work.async_own_contract(hass, entry, MIDNIGHT_S, MIDNIGHT_S)
+    assert replay_work._contract(hass, own, Ask()) is own
     assert own.site.main_limit_w == 9000.0
     assert own.import_limit_w == 4000.0
     other = replay_work._contract(
-        hass, entry, Ask(tariff={"import": 0.2, "main_limit_w": 5000})
+        hass, own, Ask(tariff={"import": 0.2, "main_limit_w": 5000})
     )
     assert other.site.main_limit_w == 5000.0
     assert other.site.battery_export_limit_w == 500.0
@@ -320,7 +321,7 @@ async def test_another_tariff_leaves_the_limits_of_the_house(
     assert other.site.tariff.currency == hass.config.currency
     assert other.site.tariff.zone.key == hass.config.time_zone
     limited = replay_work._contract(
-        hass, entry, Ask(tariff={"import": 0.2, "import_limit_kw": 2})
+        hass, own, Ask(tariff={"import": 0.2, "import_limit_kw": 2})
     )
     assert limited.import_limit_w == 2000.0
 

@@ -20,7 +20,7 @@ from .engine.past_power import PastPower
 from .engine.quarters import QUARTER_S
 from .engine.tariff import PriceSlot, Tariff
 from .home import LeafToHomeConfigEntry
-from .replay_work import async_recorded, own_contract, too_short
+from .replay_work import async_own_contract, async_recorded, home_zone, too_short
 
 HOUSE: Final = "house.csv"
 IMPORT_PRICES: Final = "import_prices.csv"
@@ -39,9 +39,9 @@ async def async_export(
     not served to browsers: the load tells when somebody is at home. Raises a translated
     error where nothing can be written.
     """
-    contract = own_contract(entry)
     now_s = dt_util.utcnow().timestamp()
-    begin_s, end_s = span_s(contract.site.tariff.zone, now_s, days, past_days=0)
+    begin_s, end_s = span_s(home_zone(entry), now_s, days, past_days=0)
+    contract = await async_own_contract(hass, entry, begin_s, end_s)
     past = await async_recorded(hass, entry, begin_s, end_s)
     if not past.known.any():
         raise too_short(past)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -29,6 +30,7 @@ from .flow_unit import WEAR_PER_KWH
 from .home import LeafToHomeConfigEntry
 from .presets import async_load_presets
 from .recorder_past import async_past_power
+from .recorder_prices import async_recorded_prices
 from .replaying import Ask
 from .site import build_spec
 
@@ -41,12 +43,19 @@ async def async_answer(
 ) -> dict[str, Any]:
     """Return the answer; raise a translated error where there is none."""
     spec = await _async_spec(hass, ask)
-    contract = _contract(hass, entry, ask)
-    begin_s, end_s = span_s(
-        contract.site.tariff.zone, dt_util.utcnow().timestamp(), ask.days
+    now_s = dt_util.utcnow().timestamp()
+    own = await async_own_contract(
+        hass, entry, *span_s(home_zone(entry), now_s, ask.days)
     )
+    contract = _contract(hass, own, ask)
+    begin_s, end_s = span_s(contract.site.tariff.zone, now_s, ask.days)
     past = await async_recorded(hass, entry, begin_s, end_s)
     return await hass.async_add_executor_job(_work, past, contract, spec, ask, watch)
+
+
+def home_zone(entry: LeafToHomeConfigEntry) -> ZoneInfo:
+    """Return the time zone of a loaded home."""
+    return entry.runtime_data.home.site.tariff.zone
 
 
 async def async_recorded(
@@ -100,17 +109,20 @@ async def _async_spec(hass: HomeAssistant, ask: Ask) -> UnitSpec:
     return build_spec(presets, data, ask.preset)
 
 
-def own_contract(entry: LeafToHomeConfigEntry) -> Contract:
-    """Return the home's contract, for another thread."""
+async def async_own_contract(
+    hass: HomeAssistant, entry: LeafToHomeConfigEntry, begin_s: float, end_s: float
+) -> Contract:
+    """Return the home's contract in that past, for another thread."""
     home = entry.runtime_data.home
+    prices = await async_recorded_prices(hass, entry, begin_s, end_s)
+    tariff = home.site.tariff.replayed(*prices)
     # There is nothing to tell by phase in the past of a house as a whole.
-    site = replace(home.site, tariff=home.site.tariff.replayed(), phase_limit_w=None)
+    site = replace(home.site, tariff=tariff, phase_limit_w=None)
     return Contract(site=site, import_limit_w=home.state.settings.import_limit_w)
 
 
-def _contract(hass: HomeAssistant, entry: LeafToHomeConfigEntry, ask: Ask) -> Contract:
+def _contract(hass: HomeAssistant, own: Contract, ask: Ask) -> Contract:
     """Return the contract that is asked for; limits are the home's where none are."""
-    own = own_contract(entry)
     if ask.tariff is None:
         return own
     try:

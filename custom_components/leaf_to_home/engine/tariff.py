@@ -9,6 +9,7 @@ from .local_clock import LocalClock, LocalDay
 from .price_formula import MonthUse
 from .price_parsing import parse_minute, parse_prices
 from .prices import FlatPrice, KnownPrices, PriceSeries, PriceSource, TariffError
+from .recorded_prices import FilledPrices
 
 __all__ = [
     "KnownPrices",
@@ -130,10 +131,15 @@ class Tariff:
             live=self._live,
         )
 
-    def replayed(self) -> Self:
+    def replayed(
+        self,
+        imported: PriceSeries | None = None,
+        exported: PriceSeries | None = None,
+    ) -> Self:
         """Return the same tariff for a replay, in which no price is known too early.
 
-        Where nothing says when prices are published, it is midday's auction.
+        Where nothing says when prices are published, it is midday's auction. What was
+        `imported` and `exported` at stands in where a price is no longer known.
         """
         published_minute = self.published_minute
         if published_minute is None and self._import.published:
@@ -141,8 +147,12 @@ class Tariff:
         return type(self)(
             currency=self.currency,
             zone=self.zone,
-            import_prices=self._import,
-            export_prices=self._export,
+            import_prices=(
+                FilledPrices(self._import, imported) if imported else self._import
+            ),
+            export_prices=(
+                FilledPrices(self._export, exported) if exported else self._export
+            ),
             published_minute=published_minute,
         )
 
