@@ -198,19 +198,30 @@ def past_of(load_w: list[float], solar_w: float, other_w: float) -> PastPower:
 def test_other_batteries_go_on_as_they_did(
     other_w: float, load_w: float, solar_w: float
 ) -> None:
-    house = recorded_house(past_of([500.0] * 8, 100.0, other_w))
+    house = recorded_house(past_of([500.0] * 2, 100.0, other_w))
     assert (house.load_w, house.solar_w) == ([load_w] * 2, [solar_w] * 2)
-    assert house.step_s == HOUR_S
+    assert house.step_s == 900.0
 
 
-def test_an_hour_counts_where_all_of_it_is_known() -> None:
+def test_a_short_hole_in_the_past_is_filled_in_and_a_long_one_left_open() -> None:
     nan = float("nan")
-    known = [500.0] * 4
-    house = recorded_house(past_of([*known, nan, *known[1:], *known, 1.0], 0.0, 0.0))
-    # The hour between two known ones is filled in, the rest of one is left.
-    assert house.load_w == [500.0] * 3
+    house = recorded_house(past_of([400.0, nan, 600.0, *[nan] * 12, 500.0], 0.0, 0.0))
+    assert house.load_w[:3] == [400.0, 500.0, 600.0]
+    assert len(set(house.gaps)) == 1
     with pytest.raises(FormatError, match="history"):
-        recorded_house(past_of([500.0, nan, 500.0, 500.0], 0.0, 0.0))
+        recorded_house(past_of([nan] * 4, 0.0, 0.0))
+
+
+def test_a_price_that_changes_within_the_hour_is_met() -> None:
+    """What is charged before the dear hours is not charged into them."""
+    dear = {"price": 0.5, "from": "19:12", "to": "23:12"}
+    terms = contract(**{"import": {"bands": [dear, {"price": 0.1}]}})
+    quarters = replace(seeded_house(2), days=("2026-10-20", "2026-10-21"))
+    question = Question(house=quarters, contract=terms, spec=LEAF)
+    found = compare(question, watch=lambda _: None)
+    books = found.lines[LineName.WITH_DISCHARGE]
+    assert books.discharged_kwh > 4.0
+    assert found.saved(LineName.SMART_CHARGING) > 0.2 * books.discharged_kwh
 
 
 @pytest.mark.parametrize("past_days", [0, 28])

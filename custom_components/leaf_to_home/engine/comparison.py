@@ -29,6 +29,9 @@ from .tables import PAST_DAYS, HouseRun, HouseTable, make_house
 from .tariff import Tariff
 from .trips import Commuter, Trip
 
+# A plan for each hour is nearly as good as one for each quarter, in a fourth of the
+# time; prices may change with every quarter all the same.
+PLAN_EVERY_S = 3600.0
 # Fewer days say nothing about a home: no two of them are alike.
 LEAST_DAYS = 7
 
@@ -113,17 +116,10 @@ def house_powers(past: PastPower) -> tuple[Floats, Floats]:
 
 
 def recorded_house(past: PastPower) -> HouseTable:
-    """Return a home's past by the hour, counted from its begin.
-
-    An hour counts where all of it is known. Raises `FormatError` where none is.
-    """
-    whole = past.span.count // 4 * 4
-    load_w, solar_w = (
-        _or_none(values[:whole].reshape(-1, 4).mean(axis=1))
-        for values in house_powers(past)
-    )
-    times_s = past.span.starts_s[:whole:4].tolist()
-    return make_house("history", 4.0 * QUARTER_S, times_s, load_w, solar_w)
+    """Return a home's past; raises `FormatError` where nothing of it is known."""
+    load_w, solar_w = (_or_none(values) for values in house_powers(past))
+    times_s = past.span.starts_s.tolist()
+    return make_house("history", QUARTER_S, times_s, load_w, solar_w)
 
 
 def _or_none(values: Floats) -> list[float | None]:
@@ -185,7 +181,7 @@ def commuter_trips(spec: UnitSpec, house: HouseRun, zone: ZoneInfo) -> list[Trip
 def compare(question: Question, *, watch: Callable[[float], None]) -> Comparison:
     """Run the three lines.
 
-    `watch` hears how much is done, 0 to 1, after every step of a planned line; what it
+    `watch` hears how much is done, 0 to 1, after every hour of a planned line; what it
     raises ends the work. Raises `FormatError` where a price is not known.
     """
     books: dict[LineName, Books] = {}
@@ -200,6 +196,7 @@ def compare(question: Question, *, watch: Callable[[float], None]) -> Comparison
             spec=question.spec,
             trips=question.trips,
             policy=policy,
+            plan_every_s=PLAN_EVERY_S,
         )
         planner = None
         if policy is not PolicyName.NONE:
@@ -242,8 +239,10 @@ class _WatchedPlanner(ReplayPlanner):
     @override
     def learn(self, now_s: float, step_s: float, row: HouseRow) -> None:
         super().learn(now_s, step_s, row)
-        if self._watch is not None:
-            self._rows += 1
+        if self._watch is None:
+            return
+        self._rows += 1
+        if (now_s + step_s) % PLAN_EVERY_S == 0.0:
             self._watch(self._begin + self._rows * self._each)
 
 

@@ -82,6 +82,7 @@ class ReplayRun:
     price_knowledge: PriceKnowledge = PriceKnowledge.PUBLISHED
     dead_time_s: float = 0.0
     execute_step_s: float | None = None
+    plan_every_s: float = PLAN_EVERY_S
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,6 +182,7 @@ class _Engine:
         self._planner = planner
         self._plans: Mapping[str, Plan] = {}
         self._plan_at_s = -inf
+        self._plan_every_s = run.plan_every_s
         self._plant = plant
         self._timer = timer
         self._spec = run.spec
@@ -271,7 +273,8 @@ class _Engine:
             return inputs
         if not self._plant.connected:
             return inputs
-        self._plan_at_s = now_s - now_s % PLAN_EVERY_S + PLAN_EVERY_S
+        every_s = self._plan_every_s
+        self._plan_at_s = now_s - now_s % every_s + every_s
         # The state as of now: what has flowed since the last step is counted in.
         state, _ = step(self._state, inputs, now_s)
         begun_s = self._timer() if self._timer else 0.0
