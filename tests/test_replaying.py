@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,9 @@ from homeassistant.exceptions import (
 )
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
+from sqlalchemy.exc import OperationalError
 
-from custom_components.leaf_to_home import replay_work
+from custom_components.leaf_to_home import recorder_past, recorder_prices, replay_work
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.replaying import Ask, async_replay
 from tests.conftest import GRID, SOLAR, make_entry, set_power, setup
@@ -291,6 +293,51 @@ async def test_it_ends_when_home_assistant_stops(
         await task
     assert raised.value.translation_key == "replay_stopped"
     assert set(hass._shutdown_jobs) == before
+
+
+@pytest.mark.usefixtures("recorder_mock")
+async def test_it_ends_with_its_home_and_not_with_another_one(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await loaded(hass, freezer)
+    other = make_entry(entry_id="another", unique_id="another")
+    await setup(hass, other)
+    await lived(hass, 7)
+    heard: list[float] = []
+    asked = async_replay(hass, entry, Ask(days=7), heard.append)
+    task = hass.async_create_task(asked)
+    await working(heard)
+    assert await hass.config_entries.async_unload(other.entry_id)
+    begun = len(heard)
+    while len(heard) == begun:
+        await asyncio.sleep(0)
+    assert await hass.config_entries.async_remove(entry.entry_id)
+    with pytest.raises(HomeAssistantError) as raised:
+        await task
+    assert raised.value.translation_key == "replay_stopped"
+
+
+@pytest.mark.usefixtures("recorder_mock")
+@pytest.mark.parametrize("module", [recorder_past, recorder_prices])
+async def test_a_recorder_that_cannot_be_read_is_said(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+) -> None:
+    def fail(*_: Any) -> Any:
+        # No real database can be made to fail at a chosen moment.
+        raise OperationalError("select", {}, Exception("the disk is gone"))
+
+    await loaded(hass, freezer)
+    await lived(hass, 7)
+    monkeypatch.setattr(module, "_read", fail)
+    for action in ("replay", "export_history"):
+        with pytest.raises(HomeAssistantError) as raised:
+            await hass.services.async_call(
+                DOMAIN, action, {}, blocking=True, return_response=True
+            )
+        assert raised.value.translation_key == "recorder_failed"
 
 
 # --- contracts -----------------------------------------------------------------------

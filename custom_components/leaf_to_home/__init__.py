@@ -1,5 +1,6 @@
 """LEAF to Home: a battery that can carry the house does so when it pays."""
 
+from functools import partial
 from typing import Any
 
 from homeassistant.const import Platform
@@ -24,6 +25,7 @@ from .plan_problems import PlanProblems
 from .plan_store import PlanStore
 from .plans import HomePlans
 from .presets import async_load_presets
+from .replaying import async_end_replay
 from .services import async_setup_services
 from .services_trips import async_setup_trip_services
 from .site import build_site, build_spec
@@ -105,6 +107,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     entry.runtime_data = HomeRuntime(home=home, units=home.units)
     # A set-up that fails or is cancelled must not leave anybody in control.
     entry.async_on_unload(home.async_stop)
+    entry.async_on_unload(partial(async_end_replay, hass, entry))
     if RECORDER in hass.config.components:
         module = await async_import_module(hass, COST_STATISTICS)
         module.async_start(hass, entry, home)

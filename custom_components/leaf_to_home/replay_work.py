@@ -1,6 +1,7 @@
 """The work of a replay of the home's own days; imported where it is asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,8 +9,9 @@ from zoneinfo import ZoneInfo
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
+from sqlalchemy.exc import SQLAlchemyError
 
-from .const import CONF_PRESET, CONF_SOH, CONF_SPEC, DOMAIN, TRIPS_COMMUTER
+from .const import CONF_PRESET, CONF_SOH, CONF_SPEC, DOMAIN, LOGGER, TRIPS_COMMUTER
 from .engine.battery import UnitSpec
 from .engine.comparison import (
     LEAST_DAYS,
@@ -62,12 +64,25 @@ async def async_recorded(
     hass: HomeAssistant, entry: LeafToHomeConfigEntry, begin_s: float, end_s: float
 ) -> PastPower:
     """Return the home's past; raise a translated error where nothing is known of it."""
-    past = await async_past_power(hass, entry, begin_s, end_s)
+    with _reading(entry):
+        past = await async_past_power(hass, entry, begin_s, end_s)
     if past is None:
         raise HomeAssistantError(
             translation_domain=DOMAIN, translation_key="recorder_missing"
         )
     return past
+
+
+@contextmanager
+def _reading(entry: LeafToHomeConfigEntry) -> Iterator[None]:
+    """Raise a translated error where the recorder's database fails."""
+    try:
+        yield
+    except SQLAlchemyError as err:
+        LOGGER.warning("%s: the recorder cannot be read: %s", entry.title, err)
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="recorder_failed"
+        ) from err
 
 
 def too_short(past: PastPower, days: int = 0) -> HomeAssistantError:
@@ -114,7 +129,8 @@ async def async_own_contract(
 ) -> Contract:
     """Return the home's contract in that past, for another thread."""
     home = entry.runtime_data.home
-    prices = await async_recorded_prices(hass, entry, begin_s, end_s)
+    with _reading(entry):
+        prices = await async_recorded_prices(hass, entry, begin_s, end_s)
     tariff = home.site.tariff.replayed(*prices)
     # There is nothing to tell by phase in the past of a house as a whole.
     site = replace(home.site, tariff=tariff, phase_limit_w=None)

@@ -1,7 +1,8 @@
 """What a LEAF would have saved here: whoever asks, one at a time.
 
 The work takes seconds to minutes of one core. It is done in the executor with pauses in
-which Home Assistant goes on, and ends with whoever asked or with Home Assistant.
+which Home Assistant goes on, and ends with whoever asked, with the home or with Home
+Assistant.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +26,16 @@ MOST_DAYS: Final = 366
 # So much rest after each planned hour leaves the interpreter to Home Assistant.
 REST_S: Final = 0.01
 
-_RUNNING: HassKey[threading.Event] = HassKey(f"{DOMAIN}_replay")
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Running:
+    """The replay that is running; `ended` is seen by its thread."""
+
+    entry_id: str
+    ended: threading.Event
+
+
+_RUNNING: HassKey[_Running] = HassKey(f"{DOMAIN}_replay")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +68,8 @@ async def async_replay(
         raise HomeAssistantError(
             translation_domain=DOMAIN, translation_key="replay_running"
         )
-    ended = hass.data[_RUNNING] = threading.Event()
+    ended = threading.Event()
+    hass.data[_RUNNING] = _Running(entry_id=entry.entry_id, ended=ended)
 
     @callback
     def end() -> None:
@@ -83,8 +94,16 @@ async def async_replay(
     return answer
 
 
+@callback
+def async_end_replay(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -> None:
+    """End the replay of a home that is unloaded, if there is one."""
+    running = hass.data.get(_RUNNING)
+    if running is not None and running.entry_id == entry.entry_id:
+        running.ended.set()
+
+
 class Ended(Exception):
-    """Home Assistant stops, or nobody waits for the answer any more."""
+    """The home or Home Assistant stops, or nobody waits for the answer any more."""
 
 
 def _watcher(
