@@ -5,12 +5,22 @@ from pathlib import Path
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.recorder.core import Recorder
+from homeassistant.components.recorder.models import (
+    StatisticData,
+    StatisticMeanType,
+    StatisticMetaData,
+)
+from homeassistant.components.recorder.statistics import async_import_statistics
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import numpy as np
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
 
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.past_power import PastPower
@@ -166,6 +176,68 @@ async def test_the_counters_of_the_dashboard_stand_in(
         [500.0, 600.0, np.nan, np.nan, 500.0, np.nan, 444.0], nan_ok=True
     )
     assert past.silent == ()
+
+
+async def test_only_the_chosen_sensors_own_counters_stand_in(
+    recorder_mock: Recorder, hass: HomeAssistant
+) -> None:
+    assert await async_setup_component(hass, "energy", {})
+    from homeassistant.components.energy.data import async_get_manager
+
+    def battery(name: str, **rate: str) -> dict[str, str]:
+        return {
+            "type": "battery",
+            "stat_energy_from": f"sensor.{name}_out",
+            "stat_energy_to": f"sensor.{name}_in",
+            **rate,
+        }
+
+    manager = await async_get_manager(hass)
+    wall = battery("wall", stat_rate="sensor.wall")
+    # The station of the car, as the integration of its maker has it.
+    car = battery("car", stat_rate="sensor.car")
+    await manager.async_update({"energy_sources": [wall, car]})
+    at_s = hours(BEGIN_S - HOUR_S, 2)
+    await write(hass, GRID, at_s, [500.0, 500.0])
+    for name in ("wall_out", "car_out"):
+        await write(hass, f"sensor.{name}", at_s, [1.0, 1.4], unit="kWh")
+    for name in ("wall_in", "car_in"):
+        await write(hass, f"sensor.{name}", at_s, [1.0, 1.0], unit="kWh")
+
+    known = await read(hass, home(other_batteries=["sensor.wall"]), 1 / 24)
+    # Nobody says which of them this one is.
+    unknown = await read(hass, home(other_batteries=["sensor.template"]), 1 / 24)
+
+    assert known.other_w.tolist() == pytest.approx([400.0] * 4)
+    assert unknown.other_w.tolist() == pytest.approx([800.0] * 4)
+
+
+async def test_a_power_that_is_summed_up_is_no_counter(
+    recorder_mock: Recorder, hass: HomeAssistant
+) -> None:
+    # Of a sensor that claims `state_class: total`: sums of changes of power.
+    async_import_statistics(
+        hass,
+        StatisticMetaData(
+            mean_type=StatisticMeanType.NONE,
+            has_sum=True,
+            name=None,
+            source="recorder",
+            statistic_id=GRID,
+            unit_class="power",
+            unit_of_measurement="kW",
+        ),
+        [
+            StatisticData(start=dt_util.utc_from_timestamp(at_s), state=0.5, sum=0.5)
+            for at_s in hours(BEGIN_S - HOUR_S, 3).tolist()
+        ],
+    )
+    await async_wait_recording_done(hass)
+
+    past = await read(hass, home(), 2 / 24)
+
+    assert not past.known.any()
+    assert past.silent == (GRID,)
 
 
 async def test_a_unit_counts_from_when_it_was_there(

@@ -94,7 +94,10 @@ async def async_measured(hass: HomeAssistant, entry: ConfigEntry) -> Measured:
         ),
         solar=_solar(hass, entry, sources, own, by_unit=by_unit),
         other=Quantity(
-            ways=_ways(_sensors(entry, CONF_OTHER), _counters(hass, sources, "battery"))
+            ways=_ways(
+                others := _sensors(entry, CONF_OTHER),
+                _counters(hass, sources, "battery", others),
+            )
         )
         if entry.data.get(CONF_OTHER)
         else None,
@@ -172,7 +175,7 @@ def _solar(
     return Quantity(
         ways=_ways(
             sensors or own.powers(entry.entry_id, "solar_power"),
-            _counters(hass, sources, "solar"),
+            _counters(hass, sources, "solar", sensors),
         ),
         asleep=True,
         # A unit that measures the grid may know a sun, too.
@@ -181,13 +184,24 @@ def _solar(
 
 
 def _counters(
-    hass: HomeAssistant, sources: Sequence[Mapping[str, Any]], kind: str
+    hass: HomeAssistant,
+    sources: Sequence[Mapping[str, Any]],
+    kind: str,
+    chosen: Sequence[Term] = (),
 ) -> list[Term]:
-    """Return the dashboard's counters of a kind, without those that are our own."""
+    """Return the dashboard's counters of a kind, without those that are our own.
+
+    Where it has all the `chosen` sensors beside counters of theirs, only those count: the
+    others are of something else, such as the station of a unit.
+    """
+    known = [source for source in sources if source["type"] == kind]
+    sensors = {term.sensor for term in chosen}
+    theirs = [source for source in known if source.get("stat_rate") in sensors]
+    if sensors and {source["stat_rate"] for source in theirs} == sensors:
+        known = theirs
     return [
         Term(sensor=sensor, sign=sign)
-        for source in sources
-        if source["type"] == kind
+        for source in known
         for key, sign in (("stat_energy_from", 1.0), ("stat_energy_to", -1.0))
         if (sensor := source.get(key)) and not is_own(hass, sensor)
     ]
@@ -205,7 +219,9 @@ def _read(hass: HomeAssistant, measured: Measured, span: Span) -> PastPower:
         for sensor, (_, data) in get_metadata(
             hass, statistic_ids=measured.sensors
         ).items()
+        # A power that claims to be a total has sums that mean nothing.
         if data["unit_class"] in UNITS
+        and data["has_sum"] == (data["unit_class"] == EnergyConverter.UNIT_CLASS)
     }
     rows: dict[str, list[Rows]] = {}
     for period, length_s in PERIODS if known and span.count else ():
