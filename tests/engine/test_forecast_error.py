@@ -103,3 +103,15 @@ def test_the_loss_of_a_sure_and_right_distribution_is_nothing() -> None:
     wide = pinball_w(np.array([0.0, 500.0, 1000.0]), SHARES, 500.0)
     wrong = pinball_w(np.full(3, 0.0), SHARES, 500.0)
     assert 0.0 < wide < wrong
+
+
+def test_what_was_expected_and_never_measured_is_forgotten() -> None:
+    book = ForecastBook()
+    for quarter in range(96 * 5):
+        book.expect(BEGIN_S + quarter * QUARTER_S, expect)
+    assert len(book.to_dict()["expected"]) <= 2 * 96 + 1
+
+
+def test_a_stored_book_whose_parts_do_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="shares"):
+        ForecastBook.from_dict({"expected": [[BEGIN_S, [1, 2, 3], [0.5, 0.5]]]})

@@ -56,6 +56,8 @@ class ForecastBook:
         if max(self._expected, default=0.0) > last_s:
             # The clock was set back.
             self._expected.clear()
+        # A meter that has failed measures none of it.
+        self._forget_expected(now_s - DAY_S)
         first_s = max(last_s - WITHIN_S, max(self._expected, default=0.0) + QUARTER_S)
         count = round((last_s - first_s) / QUARTER_S) + 1
         if count < 1:
@@ -67,8 +69,7 @@ class ForecastBook:
 
     def measure(self, begin_s: float, draw_w: float) -> None:
         """Take in what was drawn in a quarter-hour."""
-        for gone_s in [at_s for at_s in self._expected if at_s < begin_s]:
-            del self._expected[gone_s]
+        self._forget_expected(begin_s)
         expected = self._expected.pop(begin_s, None)
         if expected is not None:
             row, shares = expected
@@ -76,6 +77,10 @@ class ForecastBook:
             self._errors[begin_s] = error_w, pinball_w(row, shares, draw_w)
         for old_s in [at_s for at_s in self._errors if at_s <= begin_s - WEEK_S]:
             del self._errors[old_s]
+
+    def _forget_expected(self, before_s: float) -> None:
+        for gone_s in [at_s for at_s in self._expected if at_s < before_s]:
+            del self._expected[gone_s]
 
     def errors(self, now_s: float) -> ForecastErrors:
         """Return how good the forecast was lately."""
@@ -116,6 +121,8 @@ class ForecastBook:
         if not isinstance(data, dict):
             return book
         for at_s, row, shares in data.get("expected", ()):
+            if len(row) != len(shares):
+                raise ValueError("a distribution whose shares are those of another")
             book._expected[float(at_s)] = _floats(row), _floats(shares)
         for at_s, error_w, pinball in data.get("errors", ()):
             book._errors[float(at_s)] = float(error_w), float(pinball)
