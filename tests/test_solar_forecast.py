@@ -4,6 +4,7 @@ Only the answers of Forecast.Solar's server are made here, in its form: times of
 place, a day that begins with nothing at sunrise, and energies of the time before each.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 
 from custom_components.leaf_to_home.engine.model import HomeMode
 from custom_components.leaf_to_home.home import Home
+from custom_components.leaf_to_home.sources import solar_forecast
 from tests.conftest import SOLAR, Advance, make_entry, set_power, unit_data
 from tests.planned import live, store, stored, until
 from tests.platforms import HOME_ID, setup_platforms
@@ -279,3 +281,32 @@ async def test_an_integration_that_fails_costs_no_plan(
     await live(hass, home, advance, 2)
     await until(hass, lambda: told() == ["WARNING", "DEBUG"])
     assert home.plans.made_s is not None
+
+
+async def test_an_integration_that_never_answers_is_asked_again(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+    aioclient_mock: AiohttpClientMocker,
+) -> None:
+    from homeassistant.components.forecast_solar import energy
+
+    asked = []
+
+    async def hang(*_: Any) -> Any:
+        # The real one never waits.
+        asked.append(1)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(energy, "async_get_solar_forecast", hang)
+    monkeypatch.setattr(solar_forecast, "ANSWER_S", 0.01)
+    freezer.move_to(MORNING)
+    await forecast_solar(hass, aioclient_mock)
+    home = await started(hass, monkeypatch, advance)
+    await until(hass, lambda: len(asked) == 1)
+    await until(hass, lambda: home.plans._sun._failed)
+    freezer.tick(900.0)
+    await live(hass, home, advance, 2)
+    await until(hass, lambda: len(asked) == 2)

@@ -191,8 +191,8 @@ def _counters(
 ) -> list[Term]:
     """Return the dashboard's counters of a kind, without those that are our own.
 
-    Where it has all the `chosen` sensors beside counters of theirs, only those count: the
-    others are of something else, such as the station of a unit.
+    Where it has all the `chosen` sensors beside counters of theirs, only those count:
+    the others are of something else, such as the station of a unit.
     """
     known = [source for source in sources if source["type"] == kind]
     sensors = {term.sensor for term in chosen}

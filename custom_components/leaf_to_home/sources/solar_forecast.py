@@ -20,6 +20,8 @@ from .dashboard import async_energy_sources
 EVERY_S: Final = 3600.0
 # Other integrations may still be loading.
 AGAIN_S: Final = 300.0
+# Who has not answered by then never will.
+ANSWER_S: Final = 60.0
 
 type Energies = Mapping[float, float]
 
@@ -58,7 +60,8 @@ class SolarForecasts:
 
     async def _async_run(self, now_s: float) -> None:
         try:
-            forecasts = await self._async_ask()
+            async with asyncio.timeout(ANSWER_S):
+                forecasts = await self._async_ask()
         except Exception as err:  # noqa: BLE001
             # Whatever another integration raises, the past days stand in.
             log = LOGGER.debug if self._failed else LOGGER.warning
