@@ -182,21 +182,25 @@ async def test_only_the_chosen_sensors_own_counters_stand_in(
     recorder_mock: Recorder, hass: HomeAssistant
 ) -> None:
     assert await async_setup_component(hass, "energy", {})
-    from homeassistant.components.energy.data import async_get_manager
+    from homeassistant.components.energy.data import (
+        BatterySourceType,
+        async_get_manager,
+    )
 
-    def battery(name: str, **rate: str) -> dict[str, str]:
+    def battery(name: str) -> BatterySourceType:
         return {
             "type": "battery",
             "stat_energy_from": f"sensor.{name}_out",
             "stat_energy_to": f"sensor.{name}_in",
-            **rate,
+            "stat_rate": f"sensor.{name}",
         }
 
     manager = await async_get_manager(hass)
-    wall = battery("wall", stat_rate="sensor.wall")
-    # The station of the car, as the integration of its maker has it.
-    car = battery("car", stat_rate="sensor.car")
-    await manager.async_update({"energy_sources": [wall, car]})
+    # The second one is the station of the car, as the integration of its maker has it.
+    wall, car = battery("wall"), battery("car")
+    await manager.async_update(
+        {"energy_sources": [wall, car], "device_consumption": []}
+    )
     at_s = hours(BEGIN_S - HOUR_S, 2)
     await write(hass, GRID, at_s, [500.0, 500.0])
     for name in ("wall_out", "car_out"):
