@@ -727,6 +727,7 @@ async def test_an_entry_that_is_removed_takes_its_plans_along(
         ("plan", {"plans": {UNIT_ID: {"made_s": "soon"}}, "made_for": None}),
         ("plan", {"plans": {UNIT_ID: 5}}),
         ("plan", {"plans": [1]}),
+        ("plan", {"plans": {UNIT_ID: NOTHING}, "made_for": {"contract": "x"}}),
         ("plan", {"problems": {"days": 5}}),
         ("plan", []),
         ("plan", "no JSON"),

@@ -101,6 +101,37 @@ def test_an_end_that_is_not_said() -> None:
     )
 
 
+def test_an_end_in_another_year_is_a_slip() -> None:
+    """Whoever is told one price for ever asks for no other any more."""
+    rows = [(0.0, 900.0, 1.0), (900.0, 1e9, 2.0)]
+    assert to_quotes(rows)[-1] == Quote(900.0, 900.0 + AHEAD_S, 2.0)
+
+
+class Watched(float):
+    """A number that counts how often it is compared."""
+
+    compared = 0
+
+    def __le__(self, other: object) -> bool:
+        Watched.compared += 1
+        return float.__le__(self, other)  # type: ignore[operator]  # it is a float
+
+    def __gt__(self, other: object) -> bool:
+        Watched.compared += 1
+        return float.__gt__(self, other)  # type: ignore[operator]  # it is a float
+
+
+def test_a_year_of_prices_is_merged_in_one_pass() -> None:
+    """A file with the year's half-hours is read anew whenever its entity changes."""
+    year = tuple(
+        Quote(quote.start_s, Watched(quote.end_s), quote.price)
+        for quote in hours(0, 8760)
+    )
+    Watched.compared = 0
+    assert merged(hours(8000, 700), year) == year
+    assert Watched.compared < 4 * 8760
+
+
 def test_how_far_prices_are_known() -> None:
     book = PriceBook(imported=(*hours(0, 3), *hours(4, 2)))
     assert book.known_until(0.0) == 3 * 3600.0

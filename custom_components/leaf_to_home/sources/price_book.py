@@ -66,22 +66,25 @@ def merged(old: Quotes, new: Quotes) -> Quotes:
     """Return both together; where they overlap the new ones hold."""
     if not new:
         return old
-    kept = [piece for quote in old for piece in _without(quote, new)]
+    kept: list[Quote] = []
+    first = 0
+    for quote in old:
+        while first < len(new) and new[first].end_s <= quote.start_s:
+            first += 1
+        kept += _without(quote, new, first)
     return tuple(sorted((*kept, *new), key=lambda quote: quote.start_s))
 
 
-def _without(quote: Quote, others: Quotes) -> Iterator[Quote]:
-    """Yield what is left of a quote outside of all others, which are rising."""
+def _without(quote: Quote, others: Quotes, first: int) -> Iterator[Quote]:
+    """Yield what is left of a quote outside of all others, from the `first` one on."""
     from_s = quote.start_s
-    if quote.end_s > others[0].start_s and from_s < others[-1].end_s:
-        for other in others:
-            if other.end_s <= from_s:
-                continue
-            if other.start_s >= quote.end_s:
-                break
-            if other.start_s > from_s:
-                yield Quote(from_s, other.start_s, quote.price)
-            from_s = other.end_s
+    for i in range(first, len(others)):
+        other = others[i]
+        if other.start_s >= quote.end_s:
+            break
+        if other.start_s > from_s:
+            yield Quote(from_s, other.start_s, quote.price)
+        from_s = other.end_s
     if from_s < quote.end_s:
         yield Quote(from_s, quote.end_s, quote.price)
 
