@@ -5,7 +5,7 @@ tests are one mechanism. Only the engine and the user's own changes write here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import UnionType
@@ -346,6 +346,16 @@ def _names(cls: type) -> tuple[str, ...]:
 
 
 @cache
+def _required(cls: type) -> frozenset[str]:
+    """Return the fields that have no default."""
+    return frozenset(
+        item.name
+        for item in fields(cls)
+        if item.default is MISSING and item.default_factory is MISSING
+    )
+
+
+@cache
 def _hints(cls: type) -> Mapping[str, Any]:
     return get_type_hints(cls)
 
@@ -411,13 +421,15 @@ def _read(hint: Any, data: Any, path: str) -> Any:
         if not isinstance(data, dict):
             raise StateError(f"{path}: expected an object, found {data!r}")
         hints = _hints(hint)
-        return hint(
-            **{
-                name: _read(hints[name], data[name], f"{path}.{name}")
-                for name in _names(hint)
-                if name in data and not (data[name] is None and hints[name] is float)
-            }
-        )
+        values = {
+            name: _read(hints[name], data[name], f"{path}.{name}")
+            for name in _names(hint)
+            if name in data and not (data[name] is None and hints[name] is float)
+        }
+        missing = _required(hint) - values.keys()
+        if missing:
+            raise StateError(f"{path}: expected {', '.join(sorted(missing))} as well")
+        return hint(**values)
     return _scalar(hint, data, path)
 
 
