@@ -276,6 +276,23 @@ async def test_nobody_announces_without_end(hass: HomeAssistant, home: Home) -> 
     await act(hass, "announce_trip", {"departure": "08:30", "trip_id": "7"})
 
 
+async def test_a_full_calendar_leaves_room_for_what_is_announced(
+    hass: HomeAssistant, home: Home
+) -> None:
+    """Invitations of others keep nobody from announcing a trip."""
+    invited = [
+        Requirement(
+            departure_s=local("2026-11-23 09:00:00") + 60.0 * number,
+            source=TripSource.CALENDAR,
+            id="calendar.trips",
+        )
+        for number in range(MOST_TRIPS)
+    ]
+    home.async_change_trips(UNIT_ID, invited)
+    await act(hass, "announce_trip", {"departure": "07:30"})
+    assert len(stored(home)) == MOST_TRIPS + 1
+
+
 async def test_a_device_is_a_target_and_one_that_refuses_stops_all(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,7 +175,7 @@ def _requirement(unit: LeafToHomeUnitEntity, data: Mapping[str, Any]) -> Require
     )
     _check_ask(unit, ask, car)
     trip_id = data.get(ATTR_TRIP_ID) or uuid4().hex[:8]
-    if len(_others(unit, trip_id)) >= MOST_TRIPS:
+    if len({*_announced(unit)} - {trip_id}) >= MOST_TRIPS:
         raise _invalid(unit, "too_many_trips", most=str(MOST_TRIPS))
     return Requirement(
         departure_s=departure.timestamp(),
