@@ -40,7 +40,8 @@ class Offer:
 def to_quotes(rows: Iterable[tuple[float, float | None, float]]) -> Quotes:
     """Make quotes of (start_s, end_s, price); of two with one start the last counts.
 
-    One without an end lasts until the next, but no longer than is usual among them.
+    One without an end lasts until the next, but no longer than is usual among them. No
+    price lasts so long that nobody would ask for the next one any more.
     """
     by_start = {start_s: (end_s, price) for start_s, end_s, price in rows}
     if not by_start:
@@ -55,7 +56,7 @@ def to_quotes(rows: Iterable[tuple[float, float | None, float]]) -> Quotes:
             end_s = start_s + usual_s
             if next_s - start_s <= 2.0 * usual_s:
                 end_s = next_s
-        end_s = min(end_s, next_s)
+        end_s = min(end_s, next_s, start_s + AHEAD_S)
         # A single price without an end says nothing of when it holds.
         if end_s > start_s:
             quotes.append(Quote(start_s, end_s, price))
