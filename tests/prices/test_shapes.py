@@ -348,10 +348,23 @@ def test_an_entity_that_is_unavailable() -> None:
         ("p/kWh", (0.01, None)),
         ("öre / kWh", (0.01, None)),
         ("EUR/Wh", (1000.0, "EUR")),
+        ("銭/kWh", (0.01, None)),
+        ("Rp./kWh", (0.01, None)),
+        ("€ct/kWh", (0.01, None)),
+        ("A$/kWh", (1.0, None)),
+        ("kr/kWh", (1.0, None)),
     ],
 )
 def test_units(unit: str | None, wanted: tuple[float, str | None]) -> None:
     assert unit_factor(unit) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("unit", ["EUR-ct/kWh", "centavos/kWh", "€cts/kWh", "x/kWh"])
+def test_a_unit_that_may_be_a_hundredth_is_no_price(unit: str) -> None:
+    """Prices a hundred times too high would make a home empty its car."""
+    with pytest.raises(PriceError) as raised:
+        unit_factor(unit)
+    assert raised.value.translation_key == "price_unit_unknown"
 
 
 def test_several_entities_are_one_source() -> None:

@@ -22,11 +22,21 @@ LATEST_S: Final = 4_102_444_800.0
 
 # A hundredth of the currency, in the words that integrations use.
 _CENTS: Final = frozenset(
-    {"c", "ct", "cent", "cents", "¢", "p", "pence", "penny", "øre", "öre", "ore", "sen"}
+    {
+        *("c", "ct", "cent", "cents", "eurocent", "eurocents", "¢", "c€", "ct€", "€ct"),
+        *("p", "pence", "penny", "øre", "öre", "ore", "sen", "銭", "gr", "grosz"),
+        *("groszy", "rp", "rp.", "rappen"),
+    }
+)
+# Money without a sign of its own, in words that are no code.
+_WORDS: Final = frozenset(
+    {"kr", "kr.", "kč", "zł", "ft", "lei", "лв", "лв.", "fr", "fr.", "円", "元", "원"}
 )
 _PER_KWH: Final = {"wh": 1000.0, "kwh": 1.0, "mwh": 0.001}
 _UNIT: Final = re.compile(r"\s*(\S+)\s*/\s*([kM]?wh)\s*", re.IGNORECASE)
 _CODE: Final = re.compile(r"[A-Z]{3}")
+# A sign as in "€", or a country's as in "A$".
+_SIGN: Final = re.compile(r"[A-Z]{0,2}[$£€¥₹₩₪₴₺₱฿₫₦₽￥]")
 
 # What every entity has says nothing of its shape.
 _COMMON: Final = frozenset(
@@ -130,7 +140,8 @@ def to_price(value: object, place: str, factor: float = 1.0) -> float | None:
 def unit_factor(unit: object) -> tuple[float, str | None]:
     """Return what makes money per kWh of a price in `unit`, and the currency's code.
 
-    Without a unit a price is taken to be that already.
+    Without a unit a price is taken to be that already. Words that are not known are
+    none: they may well mean a hundredth.
     """
     if unit is None:
         return 1.0, None
@@ -141,7 +152,11 @@ def unit_factor(unit: object) -> tuple[float, str | None]:
     factor = _PER_KWH[energy.lower()]
     if money.lower() in _CENTS:
         return factor / 100.0, None
-    return factor, money if _CODE.fullmatch(money) else None
+    if _CODE.fullmatch(money):
+        return factor, money
+    if money.lower() not in _WORDS and not _SIGN.fullmatch(money):
+        raise PriceError("price_unit_unknown", unit=_short(str(unit)))
+    return factor, None
 
 
 def currency_of(unit: object) -> str | None:
