@@ -120,7 +120,7 @@ async def test_a_day_that_is_not_the_market_s(
 async def test_a_currency_that_nord_pool_does_not_have(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, servers: Servers
 ) -> None:
-    """Then it is the one that the integration was set up with, and the book says so."""
+    """Then it is that which the integration was set up with, and no price is taken."""
     await hass.config.async_set_time_zone("Europe/Berlin")
     await hass.config.async_update(currency="USD")
     freezer.move_to(afternoon_before(PLAIN_DAY, OSLO))
@@ -128,8 +128,9 @@ async def test_a_currency_that_nord_pool_does_not_have(
     home = await home_with(
         hass, {"source": {**NORD_POOL, "area": "GER"}, "import": IMPORT}
     )
-    assert home.prices.book.currency == "EUR"
     assert servers.queries[-1]["currency"] == "EUR"
+    assert home.prices.book.imported == ()
+    assert "are in EUR" in home.prices.diagnostics()["detail"]
 
 
 @pytest.mark.usefixtures("netherlands")

@@ -447,6 +447,25 @@ async def test_an_entity_that_is_of_another_shape_now(
     assert "EPEX Spot" in error
 
 
+async def test_prices_that_are_in_other_money_now(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """An integration that was set up anew tells euros, which are no crowns."""
+    freezer.move_to(begin(PLAIN_DAY, OSLO) + timedelta(hours=13))
+    today = payloads.nord_pool_custom(PLAIN_DAY, OSLO, tomorrow=False)
+    hass.states.async_set(PRICES, "1", today | {"unit_of_measurement": "NOK/kWh"})
+    home, _ = await loaded(hass, freezer, ENTITY)
+    before = price_now(home)
+    for record in today["raw_today"]:
+        record["value"] /= 10.0
+    hass.states.async_set(PRICES, "0.1", today | {"unit_of_measurement": "EUR/kWh"})
+    await pass_time(hass, freezer, seconds=2)
+    assert before is not None
+    assert price_now(home) == before
+    detail = home.prices.diagnostics()["detail"]
+    assert detail.startswith("The prices of entity are in EUR")
+
+
 async def test_the_repair_speaks_the_system_s_language(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:

@@ -276,8 +276,9 @@ class HomePrices:
     async def _async_ask(self, days: list[LocalDay]) -> Offer:
         """Ask the source; whatever goes wrong is a `PriceError`, and not the end."""
         assert self._reader is not None
+        source = str(self._conf[CONF_SOURCE][CONF_SOURCE_KIND])
         try:
-            return await self._reader.async_read(
+            offer = await self._reader.async_read(
                 [date.fromisoformat(day.iso) for day in days]
             )
         except PriceError:
@@ -285,10 +286,18 @@ class HomePrices:
         except Exception as err:
             LOGGER.exception("%s: prices cannot be read", self._entry.title)
             raise PriceError(
-                "price_source_failed",
-                source=str(self._conf[CONF_SOURCE][CONF_SOURCE_KIND]),
-                error=repr(err),
+                "price_source_failed", source=source, error=repr(err)
             ) from err
+        # It may have changed since the form asked, and so may Home Assistant's.
+        currency = self._hass.config.currency
+        if offer.currency not in (None, currency):
+            raise PriceError(
+                "price_currency",
+                source=source,
+                found=str(offer.currency),
+                currency=currency,
+            )
+        return offer
 
     async def _async_read(self, days: list[LocalDay]) -> None:
         try:
