@@ -24,7 +24,7 @@ from custom_components.leaf_to_home.engine.requirement import (
     TripSource,
 )
 from custom_components.leaf_to_home.home import Home
-from custom_components.leaf_to_home.sources.trips import COOLDOWN_S, REFRESH
+from custom_components.leaf_to_home.sources.trips import COOLDOWN_S, MOST_TRIPS, REFRESH
 from tests import recording
 from tests.conftest import EVENING, UNIT_ID, Advance, make_entry, unit_data
 from tests.platforms import HOME_ID, setup_platforms, state
@@ -373,3 +373,37 @@ async def test_a_calendar_that_cannot_be_read_is_logged_once(
         assert len(trips(home)) == count, answer
     assert caplog.text.count(f"{CALENDAR} cannot be read") == 1
     assert caplog.text.count(f"{CALENDAR} can be read again") == 1
+
+
+async def test_the_next_trips_of_a_full_calendar_are_the_ones_that_count(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not every integration tells its events in order, and anybody may invite."""
+    freezer.move_to(EVENING)
+    first = dt_util.now() + timedelta(hours=6)
+    starts = [first + timedelta(hours=number) for number in range(MOST_TRIPS + 1)]
+    events = [
+        {
+            "start": start.isoformat(),
+            "end": (start + timedelta(minutes=30)).isoformat(),
+            "summary": "Meeting",
+        }
+        for start in reversed(starts)
+    ]
+
+    async def get_events(call: ServiceCall) -> Any:
+        return {CALENDAR: {"events": events}}
+
+    hass.services.async_register(
+        CALENDAR_DOMAIN,
+        "get_events",
+        get_events,
+        supports_response=SupportsResponse.ONLY,
+    )
+    hass.states.async_set(CALENDAR, STATE_OFF)
+    home = await load(hass, monkeypatch)
+    found = trips(home)
+    assert len(found) == MOST_TRIPS
+    assert found[0].departure_s == first.timestamp()

@@ -115,7 +115,9 @@ class CalendarTrips:
         if self._failed:
             LOGGER.info("%s can be read again", self._calendar)
         self._failed = False
-        self._took(list(self._trips(events))[:MOST_TRIPS])
+        # Not every calendar tells its events in order.
+        trips = sorted(self._trips(events), key=lambda trip: trip.departure_s)
+        self._took(trips[:MOST_TRIPS])
 
     async def _async_events(self) -> Sequence[Any] | None:
         """Return the events from now on, None where the calendar said nothing."""
