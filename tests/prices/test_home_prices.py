@@ -41,7 +41,10 @@ NORD_POOL: dict[str, Any] = {
     "import": IMPORT,
 }
 PRICES = "sensor.prices"
-ENTITY = {"source": {"kind": "entity", "entities": [PRICES]}, "import": IMPORT}
+ENTITY: dict[str, Any] = {
+    "source": {"kind": "entity", "entities": [PRICES]},
+    "import": IMPORT,
+}
 TOMORROW = PLAIN_DAY + timedelta(days=1)
 
 
@@ -464,6 +467,24 @@ async def test_prices_that_are_in_other_money_now(
     assert price_now(home) == before
     detail = home.prices.diagnostics()["detail"]
     assert detail.startswith("The prices of entity are in EUR")
+
+
+async def test_export_prices_that_are_in_other_money(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    freezer.move_to(begin(PLAIN_DAY, OSLO) + timedelta(hours=13))
+    today = payloads.nord_pool_custom(PLAIN_DAY, OSLO, tomorrow=False)
+    hass.states.async_set(PRICES, "1", today | {"unit_of_measurement": "NOK/kWh"})
+    sold = "sensor.sold"
+    hass.states.async_set(sold, "1", today | {"unit_of_measurement": "EUR/kWh"})
+    source = ENTITY["source"] | {"export_entities": [sold]}
+    home, _ = await loaded(
+        hass,
+        freezer,
+        {"source": source, "import": IMPORT, "export": {"series": "export"}},
+    )
+    assert home.prices.book.exported == ()
+    assert "are in EUR" in home.prices.diagnostics()["detail"]
 
 
 async def test_the_repair_speaks_the_system_s_language(

@@ -99,7 +99,10 @@ class EntityReader:
         imported, currency = self._read(self.entities)
         exported: Quotes = ()
         if self.export_entities:
-            exported, _ = self._read(self.export_entities)
+            exported, other = self._read(self.export_entities)
+            if currency in (None, self.hass.config.currency):
+                # Of the two it is the strange one that has to be told.
+                currency = other or currency
         return Offer(imported=imported, exported=exported, currency=currency)
 
     @callback
