@@ -1,7 +1,7 @@
 """The steps that ask what a price is made of: tiers of a month, fees, taxes, levies."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, override
+from typing import Any, Final, Literal, override
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.data_entry_flow import section
@@ -377,13 +377,16 @@ def words_selector(options: Sequence[str], translation_key: str) -> SelectSelect
 
 
 def _number(
-    lowest: float, highest: float, unit: str | None, step: float | str = "any"
+    lowest: float,
+    highest: float,
+    unit: str | None,
+    step: float | Literal["any"] = "any",
 ) -> NumberSelector:
     config = NumberSelectorConfig(
         min=lowest,
         max=highest,
         mode=NumberSelectorMode.BOX,
-        step=step,  # type: ignore[typeddict-item]
+        step=step,
     )
     if unit is not None:
         config["unit_of_measurement"] = unit

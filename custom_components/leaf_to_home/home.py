@@ -294,7 +294,7 @@ class Home:
         self._grid_s = inputs.grid.time_s if inputs.grid else None
         try:
             self.state, self.decision = step(before, inputs, now_s)
-        except Exception as err:  # noqa: BLE001
+        except Exception as err:  # noqa: BLE001 the engine may fail in any way
             # Without a decision nobody may feed a watchdog with an old one.
             for runtime in self.units.values():
                 runtime.worker.async_set(None)

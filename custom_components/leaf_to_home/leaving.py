@@ -25,6 +25,6 @@ async def async_leave(runtime: UnitRuntime, should_park: Callable[[], bool]) -> 
                         await runtime.unit.park()
             finally:
                 await runtime.unit.detach()
-    except Exception as err:  # noqa: BLE001
+    except Exception as err:  # noqa: BLE001 a driver may fail in any way
         # Whatever one driver does, the others are left and the state is saved.
         LOGGER.warning("%s was not left as it should: %r", runtime.name, err)

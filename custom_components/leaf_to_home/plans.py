@@ -282,7 +282,7 @@ class HomePlans:
         made: Made | None = None
         try:
             made = await self._async_make(state, inputs, basis, now_s)
-        except Exception as err:  # noqa: BLE001
+        except Exception as err:  # noqa: BLE001 a plan may fail in any way
             # Whatever it is, the rule stands in.
             self._failed(err, basis, now_s)
         else:

@@ -73,7 +73,7 @@ class Recall:
             if not self._watched:
                 await self._async_ask_for_trips(workshop, inputs, now_s)
                 self._watched = True
-        except Exception as err:  # noqa: BLE001
+        except Exception as err:  # noqa: BLE001 a database may fail in any way
             # Whatever a database says, plans are made from what is known.
             log = LOGGER.debug if self._failed else LOGGER.warning
             log("%s: the recorder tells nothing (%r)", self._entry.title, err)

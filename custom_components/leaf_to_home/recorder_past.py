@@ -73,7 +73,7 @@ async def async_past_power(
     if RECORDER not in hass.config.components:
         return None
     # Only where it is loaded anyway.
-    from homeassistant.helpers.recorder import get_instance  # noqa: PLC0415
+    from homeassistant.helpers.recorder import get_instance  # noqa: PLC0415 loads the recorder
 
     measured = await async_measured(hass, entry)
     span = Span.between(start_s, end_s)
@@ -209,7 +209,7 @@ def _counters(
 
 def _read(hass: HomeAssistant, measured: Measured, span: Span) -> PastPower:
     """Ask for the statistics, in the recorder's executor."""
-    from homeassistant.components.recorder.statistics import (  # noqa: PLC0415
+    from homeassistant.components.recorder.statistics import (  # noqa: PLC0415 loads the recorder
         get_metadata,
         statistics_during_period,
     )

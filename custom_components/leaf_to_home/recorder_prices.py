@@ -30,7 +30,7 @@ async def async_recorded_prices(
     if RECORDER not in hass.config.components:
         return None, None
     # Only where it is loaded anyway.
-    from homeassistant.helpers.recorder import get_instance  # noqa: PLC0415
+    from homeassistant.helpers.recorder import get_instance  # noqa: PLC0415 loads the recorder
 
     registry = er.async_get(hass)
     sensors = [
@@ -49,7 +49,7 @@ def _read(
     hass: HomeAssistant, sensors: list[str | None], begin_s: float, end_s: float
 ) -> list[PriceSeries | None]:
     """Ask for the statistics, in the recorder's executor."""
-    from homeassistant.components.recorder.statistics import statistics_during_period  # noqa: PLC0415
+    from homeassistant.components.recorder.statistics import statistics_during_period  # noqa: PLC0415 loads the recorder
 
     found = statistics_during_period(
         hass,

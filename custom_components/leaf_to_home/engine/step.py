@@ -5,16 +5,8 @@ from dataclasses import dataclass, replace
 from . import native
 from .announced import announced, without_past
 from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_percent
-from .control import (
-    Moment,
-    Wish,
-    begin_afresh,
-    commanded,
-    forget,
-    settled,
-    steady,
-    wish,
-)
+from .charging import learn_charging
+from .control import Moment, Wish, begin_afresh, commanded, forget, steady, wish
 from .limits import allowed_import_w, month_peak_w, window_figures, worst_draw_w
 from .meter import Picture, account, look
 from .model import (
@@ -30,18 +22,9 @@ from .model import (
     UnitDecision,
     UnitInputs,
     UnitMode,
-    UnitStatus,
 )
 from .outage import METER_LOST_S, may_park, watch
-from .policy import (
-    MANUAL_MODES,
-    TAPER_PERCENT,
-    Choice,
-    charge_ceiling_w,
-    choose,
-    end_manual,
-    rule_decides,
-)
+from .policy import MANUAL_MODES, Choice, choose, end_manual, rule_decides
 from .report import above_reserve_kwh, status_of
 from .rule import Outlook
 from .savings import new_day, rethink
@@ -86,7 +69,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         reading = known.reading
         if reading is not None and reading.fresh(now_s):
             anchor(unit, known.spec, reading, now_s)
-        _learn_charging(unit, known, now_s)
+        learn_charging(unit, known, now_s)
         end_manual(unit, known.spec, now_s)
         _hear_user(unit, now_s)
         if unit.requirements:
@@ -110,24 +93,6 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         window_left_w=left_w,
         month_peak_w=month_peak_w(state, inputs.site, now_s),
     )
-
-
-def _learn_charging(unit: UnitState, known: UnitInputs, now_s: float) -> None:
-    """Remember what charging at full command really gives."""
-    if (
-        unit.power_w is not None
-        and unit.power_w < 0.0
-        and unit.command_w is not None
-        and unit.command_w <= -0.9 * charge_ceiling_w(known, unit.settings)
-        and unit.least_w == unit.most_w
-        and settled(unit, known.capabilities, now_s, factor=4.0)
-        and known.reading is not None
-        and known.reading.time_s >= (unit.settled_s or 0.0)
-        and known.reading.status is UnitStatus.CHARGING
-        and (soc_percent(unit, known.spec) or 0.0) < TAPER_PERCENT
-    ):
-        before = unit.charging_w if unit.charging_w is not None else -unit.power_w
-        unit.charging_w = 0.95 * before - 0.05 * unit.power_w
 
 
 def _hear_user(unit: UnitState, now_s: float) -> None:
