@@ -20,7 +20,7 @@ from .const import (
 from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
 from .history_services import async_setup_history_services
-from .home import Home, HomeRuntime, LeafToHomeConfigEntry, UnitRuntime
+from .home import Home, HomeRuntime, LeafToHomeConfigEntry
 from .plan_problems import PlanProblems
 from .plan_store import PlanStore
 from .plans import HomePlans
@@ -33,6 +33,7 @@ from .sources.meters import Meters
 from .sources.prices import HomePrices, price_store
 from .store import HomeStore, async_remove_unit
 from .trips import async_watch_calendars, build_patterns
+from .unit_runtime import UnitRuntime
 from .units.base import UnitContext, async_create_unit
 from .units.echonet_lite_discovery import async_offer_stations
 from .vehicles import build_vehicles

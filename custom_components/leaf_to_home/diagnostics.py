@@ -23,7 +23,8 @@ from homeassistant.util import dt as dt_util
 
 from .const import CONF_CAR_PATTERNS, CONF_VISITORS, DOMAIN
 from .engine.state import to_dict
-from .home import Home, LeafToHomeConfigEntry, UnitRuntime
+from .home import Home, LeafToHomeConfigEntry
+from .unit_runtime import UnitRuntime
 from .units.base import TellsMore
 
 TO_REDACT = {

@@ -12,7 +12,8 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 from .const import DOMAIN
 from .engine.model import Reading, UnitDecision
 from .engine.state import UnitSettings, UnitState
-from .home import Home, LeafToHomeConfigEntry, UnitRuntime
+from .home import Home, LeafToHomeConfigEntry
+from .unit_runtime import UnitRuntime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

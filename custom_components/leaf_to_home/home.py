@@ -32,6 +32,7 @@ from .saver import Saver, worth_saving
 from .sources.meters import Meters
 from .sources.prices import HomePrices
 from .store import HomeStore
+from .unit_runtime import UnitRuntime
 from .units.base import Unit, UnitInfo
 from .vehicles import Vehicle
 from .worker import UnitWorker
@@ -44,27 +45,6 @@ STEP_GAP_S: Final = 0.5
 FAILURES: Final = 3
 
 type LeafToHomeConfigEntry = ConfigEntry[HomeRuntime]
-
-
-@dataclass(kw_only=True, slots=True)
-class UnitRuntime:
-    """One unit with everything that runs for it."""
-
-    subentry_id: str
-    name: str
-    spec: UnitSpec
-    unit: Unit
-    coordinator: UnitCoordinator
-    worker: UnitWorker
-    vehicles: Mapping[str, Vehicle]
-    native: bool
-    patterns: Mapping[str, Pattern]
-    info: UnitInfo | None = None
-
-    @property
-    def vehicle_specs(self) -> Mapping[str, UnitSpec]:
-        """Return the batteries of the cars that the station tells apart."""
-        return {key: vehicle.spec for key, vehicle in self.vehicles.items()}
 
 
 @dataclass(kw_only=True, slots=True)

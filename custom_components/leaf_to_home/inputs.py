@@ -7,7 +7,7 @@ from .engine.model import Inputs, Sample, Site, UnitInputs
 from .sources.meters import Meters
 
 if TYPE_CHECKING:
-    from .home import UnitRuntime
+    from .unit_runtime import UnitRuntime
 
 LEAST_INTERVAL_S: Final = 0.5
 # How long a decision is taken to stand before a meter's habit is known.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from .const import LOGGER
 
 if TYPE_CHECKING:
-    from .home import UnitRuntime
+    from .unit_runtime import UnitRuntime
 
 # Home Assistant gives all of its shutdown jobs together 20 s.
 LEAVE_S: Final = 8.0

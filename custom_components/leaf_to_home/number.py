@@ -24,7 +24,8 @@ from .const import DOMAIN
 from .engine.battery import UnitKind, UnitSpec
 from .engine.state import HomeSettings, UnitSettings
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity
-from .home import LeafToHomeConfigEntry, UnitRuntime
+from .home import LeafToHomeConfigEntry
+from .unit_runtime import UnitRuntime
 
 PARALLEL_UPDATES = 0
 

@@ -40,9 +40,10 @@ from .engine.requirement import Trip, TripSource
 from .engine.savings import costs
 from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
-from .home import Home, LeafToHomeConfigEntry, UnitRuntime
+from .home import Home, LeafToHomeConfigEntry
 from .plan_problems import NO_PROBLEM
 from .plan_view import expected_cost_today
+from .unit_runtime import UnitRuntime
 from .vehicles import NO_VEHICLE, OTHER_VEHICLE
 
 if TYPE_CHECKING:

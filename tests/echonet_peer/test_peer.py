@@ -38,7 +38,8 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
     UnitStatus,
 )
-from custom_components.leaf_to_home.home import Home, UnitRuntime
+from custom_components.leaf_to_home.home import Home
+from custom_components.leaf_to_home.unit_runtime import UnitRuntime
 from custom_components.leaf_to_home.units.echonet_lite import watch
 from custom_components.leaf_to_home.units.echonet_lite.hub import HUB, Hub
 from custom_components.leaf_to_home.units.echonet_lite.own_node import identification
