@@ -46,6 +46,7 @@ class Following:
                 units[key],
                 plan=plan.intent(now_s),
                 plan_next=plan.next_action(now_s),
+                plan_level_w=plan.import_level_w,
                 plan_vehicle=self.made_for.units[key].vehicle,
             )
         return replace(inputs, units=units)

@@ -1,6 +1,6 @@
 """What the breaker bears now and what the demand window still allows."""
 
-from .model import Inputs, Sample, Site
+from .model import HomeMode, Inputs, Sample, Site
 from .state import HomeState, WindowState
 
 # Distance kept from a limit, since the meter and the station both err.
@@ -77,6 +77,34 @@ def month_peak_w(state: HomeState, site: Site, now_s: float) -> float | None:
 
 def soft_limit_w(state: HomeState, site: Site, now_s: float) -> float | None:
     """Return the average import that the running window should keep, if any.
+
+    Where a plan means to pay for a higher peak than the month has had, that is it.
+    """
+    limit_w = paid_limit_w(state, site, now_s)
+    planned_w = state.window.planned_w
+    if limit_w is None or planned_w is None or site.capacity is None:
+        return limit_w
+    limit_w = max(limit_w, planned_w)
+    asked_w = state.settings.import_limit_w
+    return limit_w if asked_w is None else min(limit_w, asked_w)
+
+
+def plan_level(state: HomeState, inputs: Inputs) -> None:
+    """Take in the month's peak that the plans mean to pay for, while they are led by.
+
+    Another mode of the home keeps what is paid already.
+    """
+    levels = [
+        known.plan_level_w
+        for known in inputs.units.values()
+        if known.plan is not None and known.plan_level_w is not None
+    ]
+    led = state.settings.mode in (HomeMode.AUTOMATIC, HomeMode.OBSERVE)
+    state.window.planned_w = max(levels, default=None) if led else None
+
+
+def paid_limit_w(state: HomeState, site: Site, now_s: float) -> float | None:
+    """Return the average import that costs nothing more, if any is to be kept.
 
     With a capacity tariff that is what the month has cost already, or the free part,
     or what the last month came to: an imported kWh below it raises no charge.

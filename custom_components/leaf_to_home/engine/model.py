@@ -312,7 +312,8 @@ class Site:
 class UnitInputs:
     """All that is known of one unit at a step.
 
-    `plan` is what its plan wants now, `plan_next` the change that the plan sees coming.
+    `plan` is what its plan wants now, `plan_next` the change that the plan sees coming,
+    `plan_level_w` the month's peak that it means to pay for, where that is a new one.
     `vehicles` are the cars that belong to it, where it tells them apart: then `spec` is
     that of the one at the plug from `seated` on, and the plan was made for
     `plan_vehicle`. `patterns` are trips of each week by car, "" for whichever. Without
@@ -325,6 +326,7 @@ class UnitInputs:
     outcome: Outcome | None = None
     plan: Intent | None = None
     plan_next: NextAction | None = None
+    plan_level_w: float | None = None
     plan_vehicle: str | None = None
     departures: tuple[Departure, ...] = ()
     patterns: Mapping[str, Pattern] = field(default_factory=dict)

@@ -118,6 +118,7 @@ class Task:
     not known yet. What is stored at the end of `far` is worth `end_price` per kWh, or
     what it would be a day before. `soft_limit_w` is the import that a demand window
     should keep; `peak_price` what a kW above it costs where a capacity tariff sets it.
+    Of a month's peak the plan bears `peak_share`: later days have it for nothing.
     `aim_*_w` is what the closed loop leaves to the grid while it covers or absorbs.
     """
 
@@ -136,6 +137,7 @@ class Task:
     aim_export_w: float = 0.0
     soft_limit_w: float | None = None
     peak_price: float | None = None
+    peak_share: float = 1.0
     main_limit_w: float | None = None
     absences: Sequence[Absence] = ()
     near_hazard: Hazard | None = None
@@ -168,7 +170,8 @@ class Plan:
     """What to do, step by step; `problems` says what cannot be met.
 
     `expected_cost` is money over the steps, `stored_value` what one kWh more in the
-    battery would be worth now.
+    battery would be worth now. `import_level_w` is the month's peak that the plan
+    means to pay for, None where it is what is paid already, or costs nothing.
     """
 
     made_s: float
@@ -176,6 +179,7 @@ class Plan:
     expected_cost: float
     stored_value: float
     problems: tuple[ReasonCode, ...] = ()
+    import_level_w: float | None = None
 
     def at(self, now_s: float) -> PlannedStep | None:
         """Return the step for `now_s`, None where the plan does not reach."""
@@ -242,9 +246,14 @@ class Plan:
                 expected_cost=float(data["expected_cost"]),
                 stored_value=float(data["stored_value"]),
                 problems=tuple(ReasonCode(code) for code in data["problems"]),
+                import_level_w=_optional(data.get("import_level_w")),
             )
         except (AttributeError, KeyError, TypeError) as err:
             raise ValueError(f"not a plan: {err!r}") from err
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _step(data: Any) -> PlannedStep:
@@ -261,7 +270,7 @@ def _step(data: Any) -> PlannedStep:
                 values={key: float(item) for key, item in reason["values"].items()},
             ),
             absorb_surplus=bool(intent["absorb_surplus"]),
-            stored_value=None if value is None else float(value),
+            stored_value=_optional(value),
         ),
         soc_percent=float(data["soc_percent"]),
         unit_w=float(data["unit_w"]),

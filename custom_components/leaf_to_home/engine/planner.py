@@ -11,6 +11,7 @@ import numpy as np
 
 from .model import Intent, IntentKind, Reason, ReasonCode
 from .options import Option
+from .peak_level import at_best_level
 from .plan import Absence, Floats, Plan, PlannedStep, PriceBasis, Task
 from .program import Program
 from .sweep import POINTS, Solved, Sweep
@@ -45,6 +46,8 @@ class Followed:
 
 def follow(task: Task, now_s: float) -> Followed:
     """Return the plan of least expected cost, with what it does."""
+    paid_w = task.soft_limit_w
+    task = at_best_level(task)
     program = Program(task)
     near, far = program.solve()
     walker = _Walker(program)
@@ -55,6 +58,7 @@ def follow(task: Task, now_s: float) -> Followed:
         expected_cost=sum(float(path.cost.sum()) for path in paths),
         stored_value=program.slope(near.values[0, 0, 0], task.stored_kwh),
         problems=walker.problems(),
+        import_level_w=None if task.soft_limit_w == paid_w else task.soft_limit_w,
     )
     return Followed(plan, paths)
 

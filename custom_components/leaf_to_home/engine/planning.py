@@ -4,6 +4,7 @@
 of the moment and the home's own past, and returns one plan for each unit.
 """
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,7 +18,7 @@ from .battery import UnitKind, UnitSpec
 from .control import target_export_w, target_import_w
 from .forecast import SLOT_S, DrawHistory, Level, Moment
 from .horizon import HOURS, STEP_S, Timeline, lay_out
-from .limits import soft_limit_w
+from .limits import paid_limit_w
 from .model import Inputs, UnitInputs
 from .plan import Absence, Floats, Plan, Stretch, Task
 from .planner import follow
@@ -171,7 +172,7 @@ class Planner:
         level = Level(load_w=state.load_w, solar_w=state.solar_w)
         near = self._stretch(timeline, draws, tariff, level, near=True)
         far = self._stretch(timeline, draws, tariff, level, near=False)
-        limit_w = soft_limit_w(state, inputs.site, now_s)
+        limit_w = paid_limit_w(state, inputs.site, now_s)
         if limit_w is None and inputs.site.capacity is not None:
             # Of the first month nothing is paid yet: the house will draw that anyway.
             limit_w = max(0.0, float(near.draw_w.max()))
@@ -192,10 +193,22 @@ class Planner:
             if unit.stored_kwh is None:
                 continue
             task = _task(inputs, unit, known, near, far, trips[key], limit_w)
+            if task.peak_price is not None:
+                task = replace(task, peak_share=self._peak_share(tariff, far, now_s))
             if self._hazards and known.spec.kind is UnitKind.VEHICLE:
                 task = _with_hazard(task, unit, past, key, tariff, now_s)
             tasks[key] = replace(task, end_price=self._end_price if ends else None)
         return plan_together(tasks, now_s)
+
+    def _peak_share(self, tariff: Tariff, far: Stretch, now_s: float) -> float:
+        """Return how much of what is left of the month the plan covers."""
+        iso, minute = tariff.day_minute(now_s)
+        today = date.fromisoformat(iso)
+        days = monthrange(today.year, today.month)[1] - today.day + 1
+        left_s = days * 86400.0 - minute * 60.0
+        if self._end_s is not None:
+            left_s = min(left_s, self._end_s - now_s)
+        return min(1.0, (float(far.starts_s[-1]) - now_s) / max(left_s, 1.0))
 
     @staticmethod
     def _stretch(
@@ -229,7 +242,7 @@ def plan_together(tasks: Mapping[str, Task], now_s: float) -> dict[str, Plan]:
     """Plan units one after the other, each on what the others leave, until they agree.
 
     Coordinate descent: the largest unit first; a round in which no intent changes is
-    the last.
+    the last. A month's peak that one means to pay for is there for the others.
     """
     order = sorted(tasks, key=lambda key: -tasks[key].spec.capacity_kwh)
     powers: dict[str, tuple[Floats, Floats]] = {}
@@ -240,7 +253,15 @@ def plan_together(tasks: Mapping[str, Task], now_s: float) -> dict[str, Plan]:
             others = [
                 powers[other] for other in order if other != key and other in powers
             ]
-            followed = follow(_beside(tasks[key], others), now_s)
+            task = _beside(tasks[key], others)
+            levels = [
+                plan.import_level_w
+                for other, plan in plans.items()
+                if other != key and plan.import_level_w is not None
+            ]
+            if task.soft_limit_w is not None and levels:
+                task = replace(task, soft_limit_w=max(task.soft_limit_w, *levels))
+            followed = follow(task, now_s)
             before = plans.get(key)
             settled &= before is not None and _same_intents(before, followed.plan)
             plans[key] = followed.plan

@@ -57,6 +57,11 @@ class Program:
             end = np.broadcast_to(begin - begin.min(), shape)
         return end
 
+    def worth(self, near: Solved) -> float:
+        """Return what everything from now on costs, from what is stored now."""
+        values = near.values[0, 0, int(self.task.running)]
+        return float(np.interp(self.task.stored_kwh, self.grid.points, values))
+
     def slope(self, values: Floats, stored_kwh: float) -> float:
         """Return what one kWh more in the battery is worth at this point."""
         step_kwh = self.grid.step_kwh

@@ -235,6 +235,7 @@ class _Engine:
                     outcome=self._outcome,
                     departures=departures,
                     plan=None if planned is None else planned.intent,
+                    plan_level_w=None if plan is None else plan.import_level_w,
                 )
             },
             grid=Sample(value=grid_w, time_s=now_s, max_age_s=max_age_s),
@@ -284,7 +285,9 @@ class _Engine:
         plan = self._plans.get(UNIT)
         planned = None if plan is None else plan.at(now_s)
         unit = replace(
-            inputs.units[UNIT], plan=None if planned is None else planned.intent
+            inputs.units[UNIT],
+            plan=None if planned is None else planned.intent,
+            plan_level_w=None if plan is None else plan.import_level_w,
         )
         return replace(inputs, units={UNIT: unit})
 

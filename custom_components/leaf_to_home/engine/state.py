@@ -199,13 +199,15 @@ class WindowState:
 
     `energy_kwh` is the import so far in the window that began at `start_s`;
     `measured_s` is how much of it was measured at all. `peaks_w` maps a month
-    ("2026-11", local) to its highest window averages, in falling order.
+    ("2026-11", local) to its highest window averages, in falling order. `planned_w` is
+    the month's peak that a plan means to pay for.
     """
 
     start_s: float | None = None
     energy_kwh: float = 0.0
     measured_s: float = 0.0
     missed: int = 0
+    planned_w: float | None = None
     peaks_w: dict[str, list[float]] = field(default_factory=dict)
 
     def copy(self) -> Self:
@@ -215,6 +217,7 @@ class WindowState:
             energy_kwh=self.energy_kwh,
             measured_s=self.measured_s,
             missed=self.missed,
+            planned_w=self.planned_w,
             peaks_w={month: list(peaks) for month, peaks in self.peaks_w.items()},
         )
 

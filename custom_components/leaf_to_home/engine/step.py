@@ -7,7 +7,13 @@ from .announced import announced, without_past
 from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_percent
 from .charging import learn_charging
 from .control import Moment, Wish, begin_afresh, commanded, forget, steady, wish
-from .limits import allowed_import_w, month_peak_w, window_figures, worst_draw_w
+from .limits import (
+    allowed_import_w,
+    month_peak_w,
+    plan_level,
+    window_figures,
+    worst_draw_w,
+)
 from .meter import Picture, account, look
 from .model import (
     Decision,
@@ -63,6 +69,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
     inputs = seated(state, inputs)
     account(state, inputs, now_s)
     watch(state, inputs, now_s)
+    plan_level(state, inputs)
     picture = look(state, inputs, now_s)
     for key, known in inputs.units.items():
         unit = state.units[key]
