@@ -21,12 +21,16 @@ SECTIONS = 7
 def at_best_level(task: Task) -> Task:
     """Return the task with the soft limit at the level that costs least, W.
 
-    A task without a peak price, or with no draw above its limit, stays as it is.
+    A task without a peak price, or with no draw above its limit, stays as it is. No
+    level is above the main limit or `most_level_w`.
     """
     low_w, price = task.soft_limit_w, task.peak_price
     if low_w is None or price is None:
         return task
     most_w = max(float(part.draw_w.max()) for part in (task.near, task.far))
+    for bound_w in (task.main_limit_w, task.most_level_w):
+        if bound_w is not None:
+            most_w = min(most_w, bound_w)
     if most_w <= low_w:
         return task
     paid_w = low_w

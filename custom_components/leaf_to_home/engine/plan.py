@@ -118,7 +118,8 @@ class Task:
     not known yet. What is stored at the end of `far` is worth `end_price` per kWh, or
     what it would be a day before. `soft_limit_w` is the import that a demand window
     should keep; `peak_price` what a kW above it costs where a capacity tariff sets it.
-    Of a month's peak the plan bears `peak_share`: later days have it for nothing.
+    Of a month's peak the plan bears `peak_share`: later days have it for nothing. Above
+    `most_level_w` none is paid for.
     `aim_*_w` is what the closed loop leaves to the grid while it covers or absorbs.
     """
 
@@ -138,6 +139,7 @@ class Task:
     soft_limit_w: float | None = None
     peak_price: float | None = None
     peak_share: float = 1.0
+    most_level_w: float | None = None
     main_limit_w: float | None = None
     absences: Sequence[Absence] = ()
     near_hazard: Hazard | None = None

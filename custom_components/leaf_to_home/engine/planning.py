@@ -194,7 +194,11 @@ class Planner:
                 continue
             task = _task(inputs, unit, known, near, far, trips[key], limit_w)
             if task.peak_price is not None:
-                task = replace(task, peak_share=self._peak_share(tariff, far, now_s))
+                task = replace(
+                    task,
+                    peak_share=self._peak_share(tariff, far, now_s),
+                    most_level_w=state.settings.import_limit_w,
+                )
             if self._hazards and known.spec.kind is UnitKind.VEHICLE:
                 task = _with_hazard(task, unit, past, key, tariff, now_s)
             tasks[key] = replace(task, end_price=self._end_price if ends else None)

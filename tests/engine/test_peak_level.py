@@ -1,0 +1,179 @@
+"""The month's peak that a plan pays for: chosen once, paid once, within every limit."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.leaf_to_home.engine.limits import (
+    allowed_import_w,
+    plan_level,
+    soft_limit_w,
+)
+from custom_components.leaf_to_home.engine.model import (
+    CapacityTariff,
+    HomeMode,
+    Inputs,
+    Intent,
+    IntentKind,
+    Reason,
+    ReasonCode,
+    Site,
+    UnitInputs,
+)
+from custom_components.leaf_to_home.engine.peak_level import at_best_level
+from custom_components.leaf_to_home.engine.plan import Plan, Task
+from custom_components.leaf_to_home.engine.planner import make_plan
+from custom_components.leaf_to_home.engine.planning import plan_together
+from custom_components.leaf_to_home.engine.program import Program
+from custom_components.leaf_to_home.engine.state import HomeSettings, HomeState
+from custom_components.leaf_to_home.engine.tariff import Tariff
+
+from .loop import START_S
+from .test_planner import CHEAP, LINEAR, stretch, task_of
+
+FLANDERS = CapacityTariff(price_per_kw_month=4.2, free_kw=2.5)
+# So long a load above what the battery gives that it would be empty before the end.
+LONG = [9000.0] * 8 + [500.0] * 4
+
+
+def capacity_task(draws_w: list[float], **fields: object) -> Task:
+    near = stretch([CHEAP] * len(draws_w), draws_w)
+    base: dict[str, object] = {
+        "soft_limit_w": 2500.0,
+        "peak_price": 4.2,
+        "end_price": CHEAP,
+    }
+    return task_of(near, **(base | fields))
+
+
+def total(task: Task, level_w: float) -> float:
+    """Return what a level comes to, by the program alone."""
+    program = Program(replace(task, soft_limit_w=level_w))
+    near, _ = program.solve()
+    return program.worth(near) + 4.2 * (level_w - 2500.0) / 1e3
+
+
+def test_an_unavoidable_peak_is_paid_once_and_not_at_each_step() -> None:
+    """23 kWh above the reserve carry 8 hours of 9 kW down to about 6.3 kW, not to 3."""
+    plan = make_plan(capacity_task(LONG, stored_kwh=34.0), 0.0)
+    level_w = plan.import_level_w
+    assert level_w is not None
+    assert 6000.0 < level_w < 7000.0
+    highest_w = max(step.grid_w for step in plan.steps[:8])
+    assert highest_w == pytest.approx(level_w, abs=150.0)
+
+
+def test_what_the_battery_can_carry_raises_no_peak() -> None:
+    plan = make_plan(capacity_task([500.0, 5000.0, 5000.0, 500.0]), 0.0)
+    assert plan.import_level_w is None
+    assert max(step.grid_w for step in plan.steps[:4]) <= 2501.0
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.sampled_from([400.0, 3000.0, 7000.0, 9500.0]), min_size=6, max_size=10),
+    st.sampled_from([12.0, 20.0, 30.0]),
+)
+def test_no_other_level_is_cheaper(draws_w: list[float], stored_kwh: float) -> None:
+    task = capacity_task(draws_w, stored_kwh=stored_kwh)
+    best = at_best_level(task)
+    assert best.soft_limit_w is not None
+    found = total(task, best.soft_limit_w)
+    others = [total(task, 2500.0 + 500.0 * i) for i in range(15)]
+    assert found <= min(others) + 0.05
+
+
+def test_a_peak_that_later_days_need_too_comes_cheaper() -> None:
+    """A month that has just begun makes a higher level worth more than its last day."""
+    whole = at_best_level(capacity_task(LONG, stored_kwh=20.0))
+    early = at_best_level(capacity_task(LONG, stored_kwh=20.0, peak_share=0.05))
+    assert early.soft_limit_w is not None
+    assert whole.soft_limit_w is not None
+    assert early.soft_limit_w >= whole.soft_limit_w
+
+
+@pytest.mark.parametrize("bound", ["main_limit_w", "most_level_w"])
+def test_no_level_is_above_a_limit(bound: str) -> None:
+    plan = make_plan(capacity_task(LONG, stored_kwh=12.0, **{bound: 4000.0}), 0.0)
+    assert plan.import_level_w is not None
+    assert plan.import_level_w <= 4000.0
+
+
+def test_a_task_without_a_price_on_peaks_stays_as_it_is() -> None:
+    for fields in ({"peak_price": None}, {"soft_limit_w": None}):
+        task = capacity_task(LONG, **fields)
+        assert at_best_level(task) is task
+    quiet = capacity_task([500.0] * 6)
+    assert at_best_level(quiet) is quiet
+
+
+def test_units_that_plan_together_mean_the_same_peak() -> None:
+    tasks = {
+        "car": capacity_task(LONG, stored_kwh=20.0),
+        "box": capacity_task(
+            LONG, spec=replace(LINEAR, usable_kwh=6.0), stored_kwh=4.0
+        ),
+    }
+    plans = plan_together(tasks, 0.0)
+    level_w = max(plan.import_level_w or 0.0 for plan in plans.values())
+    assert level_w > 2500.0
+    together_w = [
+        9000.0 - sum(plan.steps[i].unit_w for plan in plans.values()) for i in range(8)
+    ]
+    assert max(together_w) <= level_w + 200.0
+
+
+def test_a_level_survives_storing() -> None:
+    plan = make_plan(capacity_task(LONG, stored_kwh=20.0), 0.0)
+    assert Plan.from_dict(plan.to_dict()) == plan
+    older = plan.to_dict()
+    del older["import_level_w"]
+    assert Plan.from_dict(older).import_level_w is None
+
+
+def led(
+    mode: HomeMode, level_w: float | None, *, planned: bool = True
+) -> tuple[HomeState, Site]:
+    """Return a home after it has heard of a plan that means to pay for `level_w`."""
+    state = HomeState(settings=HomeSettings(mode=mode))
+    where = Site(tariff=Tariff.flat(0.30), capacity=FLANDERS)
+    intent = Intent(
+        kind=IntentKind.HOLD, power_w=0.0, reason=Reason(code=ReasonCode.PLAN)
+    )
+    unit = UnitInputs(
+        spec=LINEAR, plan=intent if planned else None, plan_level_w=level_w
+    )
+    plan_level(state, Inputs(site=where, units={"car": unit}))
+    return state, where
+
+
+@pytest.mark.parametrize(
+    ("mode", "planned", "limit_w"),
+    [
+        (HomeMode.AUTOMATIC, True, 5000.0),
+        (HomeMode.OBSERVE, True, 5000.0),
+        (HomeMode.SELF_CONSUMPTION, True, 2500.0),
+        (HomeMode.BACKUP_READY, True, 2500.0),
+        (HomeMode.AUTOMATIC, False, 2500.0),
+    ],
+)
+def test_the_loop_keeps_the_planned_peak_while_the_plan_leads(
+    mode: HomeMode, planned: bool, limit_w: float
+) -> None:
+    state, where = led(mode, 5000.0, planned=planned)
+    assert soft_limit_w(state, where, START_S) == limit_w
+    assert allowed_import_w(state, where, START_S) == pytest.approx(0.99 * limit_w)
+    assert state.copy().window.planned_w == state.window.planned_w
+
+
+def test_the_users_limit_is_below_every_plan() -> None:
+    state, where = led(HomeMode.AUTOMATIC, 5000.0)
+    state.settings = replace(state.settings, import_limit_w=3000.0)
+    assert soft_limit_w(state, where, START_S) == 3000.0
+
+
+def test_a_month_that_was_dearer_than_the_plan_is_free() -> None:
+    state, where = led(HomeMode.AUTOMATIC, 3000.0)
+    state.window.peaks_w = {where.tariff.month(START_S): [4000.0]}
+    assert soft_limit_w(state, where, START_S) == 4000.0
