@@ -442,6 +442,24 @@ async def test_a_trip_is_planned_for_and_one_that_does_not_happen_expires(
     assert home.plans.plans[UNIT_ID].steps[0].home
 
 
+async def test_a_trip_that_began_early_has_no_departure_any_more(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> None:
+    """What the car will have when it is back is not what it leaves with."""
+    home = await planned(hass, monkeypatch, freezer, advance, platforms=PLATFORMS)
+    await act(hass, "announce_trip", {"departure": "19:00", "return": "22:00"})
+    await settle(hass, home)
+    expected = "sensor.leaf_expected_state_of_charge_at_departure"
+    assert float(state(hass, expected)) > 50.0
+    unit().push(connected=False)
+    await live(hass, home, advance, 12)
+    assert home.plans.plans[UNIT_ID].steps[0].home is False
+    assert state(hass, expected) == "unknown"
+
+
 async def test_the_rule_meets_a_trip(
     hass: HomeAssistant,
     monkeypatch: pytest.MonkeyPatch,

@@ -143,12 +143,18 @@ class HomePlans:
         return following is not None and following.current and following.young(now_s)
 
     def departure(self, key: str, now_s: float) -> tuple[Departure, float] | None:
-        """Return a unit's next departure, and what it is expected to leave with."""
+        """Return a unit's next departure, and what it is expected to leave with.
+
+        A trip that began early has no departure any more.
+        """
         plan = self.plans.get(key)
         if plan is None or self._latest is None:
             return None
         for departure in _departures(*self._latest, key, now_s):
             soc_percent = plan.soc_percent_at(departure.time_s)
+            before = plan.at(departure.time_s - 1.0)
+            if before is not None and not before.home:
+                continue
             if departure.time_s > now_s:
                 return None if soc_percent is None else (departure, soc_percent)
         return None

@@ -44,7 +44,7 @@ def capacity_task(draws_w: list[float], **fields: object) -> Task:
         "peak_price": 4.2,
         "end_price": CHEAP,
     }
-    return task_of(near, **(base | fields))
+    return task_of(near, **(base | fields))  # type: ignore[arg-type]
 
 
 def total(task: Task, level_w: float) -> float:
