@@ -191,7 +191,8 @@ class Reading:
     device may also measure the house: `grid_w` and `solar_w`. `changed_elsewhere` is
     true while somebody else (panel, app) has set a mode that we did not command.
     `vehicle` names the car at the plug, without giving it away. `restarts` grows when
-    the device has started anew, and may have lost what it was told.
+    the device has started anew, and may have lost what it was told. `cell_…` and
+    `temperature_…` are the lowest and the highest inside the battery.
     """
 
     time_s: float
@@ -212,6 +213,10 @@ class Reading:
     solar_w: float | None = None
     vehicle: str | None = None
     restarts: int = 0
+    cell_min_mv: float | None = None
+    cell_max_mv: float | None = None
+    temperature_min_c: float | None = None
+    temperature_max_c: float | None = None
 
     def fresh(self, now_s: float) -> bool:
         """Return whether it speaks for `now_s`: neither old nor of the future."""
