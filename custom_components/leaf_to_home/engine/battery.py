@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+# (at, share of the highest power) in rising order.
+type Table = tuple[tuple[float, float], ...]
+
 
 class UnitKind(StrEnum):
     """The three kinds of battery that can carry household load."""
@@ -43,6 +46,8 @@ class UnitSpec:
     `usable_kwh` is the capacity when new between 0 and 100 % of the reported state of
     charge. Powers are AC watts. `wear_per_kwh` is money per kWh that leaves the battery
     into the home. `reserve_percent` and `initial_soc_percent` are first values only.
+    The tapers are shares of the highest power at a state of charge, above 0; without
+    one it is the same at any.
     """
 
     kind: UnitKind
@@ -64,6 +69,8 @@ class UnitSpec:
     charge_loss: LossCurve = LossCurve()
     discharge_loss: LossCurve = LossCurve()
     phases: int = 1
+    charge_taper: Table = ()
+    discharge_taper: Table = ()
 
     @property
     def capacity_kwh(self) -> float:

@@ -10,6 +10,7 @@ from .control import (
     Wish,
     target_import_w,
 )
+from .derating import charge_w_at, discharge_w_at
 from .limits import main_room_w
 from .model import Inputs, Reason, ReasonCode, UnitInputs
 from .policy import Choice, charge_ceiling_w, discharge_ceiling_w
@@ -193,7 +194,9 @@ def _discharge(
     left_kwh = (unit.stored_kwh or 0.0) - spec.capacity_kwh * floor / 100.0
     left_kwh = min(left_kwh, choice.spare_kwh)
     lasting_w = spec.discharge_w_for(left_kwh * 3.6e6 / standing_s)
-    power_w = min(wanted.power_w, discharge_ceiling_w(known, unit.settings), lasting_w)
+    tapered_w = max(discharge_w_at(spec, soc), spec.min_power_w)
+    ceiling_w = min(discharge_ceiling_w(known, unit.settings), tapered_w)
+    power_w = min(wanted.power_w, ceiling_w, lasting_w)
     if power_w < spec.min_power_w and not means:
         power_w = 0.0
     return replace(wanted, power_w=power_w)
@@ -222,5 +225,7 @@ def _charge(
     if not means:
         # The last bit is taken at the least power that the unit can.
         filling_w = max(filling_w, spec.min_power_w)
-    power_w = max(wanted.power_w, -charge_ceiling_w(known, unit.settings), -filling_w)
+    tapered_w = max(charge_w_at(spec, soc), spec.min_power_w)
+    ceiling_w = min(charge_ceiling_w(known, unit.settings), tapered_w)
+    power_w = max(wanted.power_w, -ceiling_w, -filling_w)
     return replace(wanted, power_w=power_w)

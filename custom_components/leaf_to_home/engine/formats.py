@@ -1,10 +1,12 @@
 """Units and contracts from loaded mappings; every wrong value is named."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
-from .battery import LossCurve, UnitKind, UnitSpec
+from .battery import LossCurve, Table, UnitKind, UnitSpec
+from .battery_health import wear_per_kwh
+from .derating import within_rate
 from .model import CapacityTariff, Site
 from .tariff import PriceSeries, TariffError, parse_tariff
 
@@ -41,8 +43,23 @@ _UNIT_NUMBERS: Mapping[str, tuple[float, float]] = {
     "ramp_w_per_s": (0.0, 1e6),
     "wear_per_kwh": (0.0, 1e6),
 }
+# What is said instead of a limit or a wear.
+_UNIT_WORDS: Mapping[str, tuple[float, float]] = {
+    "max_c_rate": (0.01, 10.0),
+    "purchase_price": (0.0, 1e9),
+    "remaining_cycles": (1.0, 1e5),
+}
+_TAPERS = ("charge_taper", "discharge_taper")
 _UNIT_REQUIRED = ("usable_kwh", "max_charge_w", "max_discharge_w")
-_UNIT_KEYS = ("kind", *_UNIT_NUMBERS, "efficiency", "loss", "phases")
+_UNIT_KEYS = (
+    "kind",
+    *_UNIT_NUMBERS,
+    *_UNIT_WORDS,
+    *_TAPERS,
+    "efficiency",
+    "loss",
+    "phases",
+)
 _LOSS_NUMBERS: Mapping[str, tuple[float, float]] = {
     "constant_w": (0.0, 1e5),
     "linear": (0.0, 0.9),
@@ -96,10 +113,54 @@ def parse_unit(data: object, name: str) -> UnitSpec:
         phases=phases,
         charge_loss=charge_loss,
         discharge_loss=discharge_loss,
+        charge_taper=_taper(fields, "charge_taper", name),
+        discharge_taper=_taper(fields, "discharge_taper", name),
         **numbers,
     )
+    spec = _in_other_words(spec, fields, name)
     _check_unit(spec, name)
     return spec
+
+
+def _in_other_words(
+    spec: UnitSpec, fields: Mapping[str, object], name: str
+) -> UnitSpec:
+    """Return the unit with what its battery bears, and with what its price means."""
+    words = {
+        key: _number(fields[key], f"{name}: {key}", *bounds)
+        for key, bounds in _UNIT_WORDS.items()
+        if key in fields
+    }
+    if "max_c_rate" in words:
+        spec = within_rate(spec, words["max_c_rate"])
+    if ("purchase_price" in words) != ("remaining_cycles" in words):
+        raise FormatError(
+            f"{name}: remaining_cycles: expected together with purchase_price"
+        )
+    if "purchase_price" in words:
+        wear = wear_per_kwh(spec, words["purchase_price"], words["remaining_cycles"])
+        spec = replace(spec, wear_per_kwh=wear)
+    return spec
+
+
+def _taper(fields: Mapping[str, object], key: str, name: str) -> Table:
+    """Return pairs of a state of charge in percent and a share of the power."""
+    if key not in fields:
+        return ()
+    value, path = fields[key], f"{name}: {key}"
+    expected = f"{path}: expected pairs [percent, share] with rising percent"
+    if not isinstance(value, list | tuple) or not value:
+        raise FormatError(f"{expected}, found {shown(value)}")
+    table: list[tuple[float, float]] = []
+    for pair in value:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise FormatError(f"{expected}, found {shown(pair)}")
+        at = _number(pair[0], path, 0.0, 100.0)
+        if table and at <= table[-1][0]:
+            raise FormatError(f"{expected}, found {shown(pair)}")
+        # Nothing at all would never end; a unit that stops there has a limit instead.
+        table.append((at, _number(pair[1], path, 0.01, 1.0)))
+    return tuple(table)
 
 
 def _check_unit(spec: UnitSpec, name: str) -> None:

@@ -174,7 +174,12 @@ class _Walker:
                 chosen = int(solved.best[index, self.run, point])
             mix = made.mix[index, :, chosen]
             share = (sweep.bound[index] - self.stored_kwh) * sweep.inverse[index]
-            taken = mix * np.minimum(np.maximum(share, 0.0), 1.0)
+            share = np.minimum(np.maximum(share, 0.0), 1.0)
+            if sweep.tapered:
+                here = np.array([self.stored_kwh])
+                borne = sweep.borne(here, slice(index, index + 1))
+                share = np.minimum(share, borne[0, :, 0])
+            taken = mix * share
             path.taken[index] = taken
             path.chosen.append(chosen)
             self.stored_kwh += float(made.change_kwh[index] @ taken)

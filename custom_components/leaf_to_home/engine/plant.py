@@ -11,6 +11,7 @@ from math import floor
 from typing import Any, Self
 
 from .battery import UnitSpec
+from .derating import charge_w_at, discharge_w_at
 from .model import Reading, UnitStatus
 from .state import from_dict, to_dict
 
@@ -56,7 +57,8 @@ class Plant:
     plugged in below the spec's `min_soc_percent` charges by itself, whatever it is
     told, to `forced_to_percent`. A spec with a `min_import_w` above 0 reduces itself so
     that the grid keeps delivering that much while it discharges; with 0 it does not
-    watch the grid. `islands`: whether it carries the house when the grid is lost.
+    watch the grid. `islands`: whether it carries the house when the grid is lost. Its
+    tapers go by the state of charge at the begin of an `advance`.
     """
 
     __slots__ = (
@@ -292,9 +294,12 @@ class Plant:
             return 0.0
         if state.forced:
             if self.soc_percent < self.forced_to_percent:
-                return -spec.max_charge_w
+                return -charge_w_at(spec, self.soc_percent)
             state.forced = False
-        wanted_w = max(-spec.max_charge_w, min(spec.max_discharge_w, state.target_w))
+        soc = self.soc_percent
+        wanted_w = max(
+            -charge_w_at(spec, soc), min(discharge_w_at(spec, soc), state.target_w)
+        )
         if abs(wanted_w) < spec.min_power_w:
             return 0.0
         if wanted_w > 0.0 and state.stored_kwh <= self._min_kwh + _EPSILON_KWH:
@@ -371,7 +376,7 @@ class Plant:
         if state.direction == 0:
             left_s -= self._start(1, left_s)
         if state.direction > 0:
-            state.power_w = min(load_w, self.spec.max_discharge_w)
+            state.power_w = min(load_w, discharge_w_at(self.spec, self.soc_percent))
         return state.power_w * left_s
 
     def _store(self, mean_w: float, dt_s: float) -> float:

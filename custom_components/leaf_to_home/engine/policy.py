@@ -6,6 +6,7 @@ from math import inf
 from .announced import departures_ahead
 from .battery import UnitSpec
 from .control import START_GAP_S
+from .derating import mean_share, measured_charge_w, measured_discharge_w
 from .model import (
     Departure,
     HomeMode,
@@ -103,7 +104,7 @@ def _manual_over(
 def charge_ceiling_w(known: UnitInputs, settings: UnitSettings) -> float:
     """Return the highest charging power that device and user allow, W."""
     return _ceiling(
-        known.spec.max_charge_w,
+        measured_charge_w(known.spec, known.reading),
         known.reading.max_charge_w if known.reading else None,
         settings.charge_limit_w,
     )
@@ -112,7 +113,7 @@ def charge_ceiling_w(known: UnitInputs, settings: UnitSettings) -> float:
 def discharge_ceiling_w(known: UnitInputs, settings: UnitSettings) -> float:
     """Return the highest discharging power that device and user allow, W."""
     return _ceiling(
-        known.spec.max_discharge_w,
+        measured_discharge_w(known.spec, known.reading),
         known.reading.max_discharge_w if known.reading else None,
         settings.discharge_limit_w,
     )
@@ -313,10 +314,14 @@ def _pressing(
         missing_kwh = spec.capacity_kwh * goal / 100.0 - stored_kwh
         latched = unit.departure_latch_s == departure.time_s
         charging = Charging(state, inputs, spec, departure.time_s)
+        # The nearer to full, the less it takes.
+        tapered = mean_share(
+            spec.charge_taper, stored_kwh / spec.capacity_kwh * 100.0, goal
+        )
         left_kwh = -missing_kwh
         if left_kwh < most_kwh:
             left_kwh += charging.possible_kwh(
-                now_s + before_s, power_w, missing_kwh + most_kwh
+                now_s + before_s, power_w * tapered, missing_kwh + most_kwh
             )
         if missing_kwh <= exact_kwh or (left_kwh > 1e-9 and not latched):
             if latched:
@@ -343,6 +348,6 @@ def _pressing(
             ),
             for_departure=True,
             unreachable_departure=asked_kwh > exact_kwh
-            and charging.possible_kwh(now_s, charge_w, asked_kwh) < asked_kwh,
+            and charging.possible_kwh(now_s, charge_w * tapered, asked_kwh) < asked_kwh,
         )
     return spare_kwh

@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterator
 
 from .announced import departures_ahead
+from .derating import mean_share
 from .model import Departure, HomeMode, Inputs, UnitMode
 from .policy import MANUAL_MODES, charge_ceiling_w
 from .problems import NEAR_PERCENT, Finding, Problem
@@ -40,8 +41,13 @@ def _of_unit(
     for departure in departures_ahead(unit, known, inputs.site.tariff, now_s):
         missing_kwh = spec.capacity_kwh * departure.soc_percent / 100.0 - stored_kwh
         begin_s = _begin_s(state, key, now_s, departure)
+        tapered_w = charge_w * mean_share(
+            spec.charge_taper,
+            stored_kwh / spec.capacity_kwh * 100.0,
+            departure.soc_percent,
+        )
         possible_kwh = Charging(state, inputs, spec, departure.time_s).possible_kwh(
-            begin_s, charge_w, missing_kwh
+            begin_s, tapered_w, missing_kwh
         )
         short_percent = 100.0 * (missing_kwh - possible_kwh) / spec.capacity_kwh
         if short_percent > NEAR_PERCENT:

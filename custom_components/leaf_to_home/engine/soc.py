@@ -59,6 +59,7 @@ def count(
         into_kwh = 0.0
     else:
         into_kwh = charged_kwh
+    unit.into_kwh += into_kwh
     unit.moved_kwh += into_kwh + discharged_kwh
     # Who follows the load by itself may have given all it can.
     told_w = spec.max_discharge_w if unit.native and unit.told else unit.told_w

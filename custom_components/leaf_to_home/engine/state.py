@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from .battery import UnitSpec
+from .battery_record import BatteryRecord
 from .model import Guard, HomeMode, IntentKind, UnitMode
 from .requirement import Requirement
 
@@ -85,9 +86,10 @@ class UnitState:
 
     `stored_kwh` is the engine's own estimate between two reported steps. `anchor_*` is
     the last plausible report, `suspect_*` one that has not been believed yet. Counters
-    are AC kWh since the unit was added; `device_*` are the device's counters as last
-    seen. `moved_kwh` is what may have moved since the state of charge was last heard,
-    `driven_kwh` what trips took lately; it fades.
+    are AC kWh since the unit was added, `into_kwh` what of it was not drawn while idle;
+    `device_*` are the device's counters as last seen. `moved_kwh` is what may have
+    moved since the state of charge was last heard, `driven_kwh` what trips took lately;
+    it fades.
     By `settled_s` the unit will have done what it was told; until it was measured
     after that, its power lies somewhere from `least_w` to `most_w`, at `assumed_w` at
     the far end. `heard_s` is when
@@ -110,6 +112,7 @@ class UnitState:
     driven_kwh: float = 0.0
     charged_kwh: float = 0.0
     discharged_kwh: float = 0.0
+    into_kwh: float = 0.0
     device_charged_kwh: float | None = None
     device_discharged_kwh: float | None = None
     power_w: float | None = None
@@ -272,7 +275,8 @@ class HomeState:
     `heard_s`, when the units gave `heard_units_w`; its value changed at `changed_s`,
     and since `same_since_s` it says the same although they have moved. Since
     `flow_since_s` it has seen power flow, since `blind_since_s` nothing is known of it.
-    `surplus_kwh` fades: what the sun left over.
+    `surplus_kwh` fades: what the sun left over. `batteries` has what is measured of
+    each battery, under the name that a car has in the books.
     """
 
     settings: HomeSettings = field(default_factory=HomeSettings)
@@ -303,6 +307,7 @@ class HomeState:
     solar_kwh: float = 0.0
     window: WindowState = field(default_factory=WindowState)
     ledger: LedgerState = field(default_factory=LedgerState)
+    batteries: dict[str, BatteryRecord] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """Return a copy that can change without changing this one."""
@@ -312,6 +317,7 @@ class HomeState:
         new.phase_peaks_w = list(self.phase_peaks_w)
         new.window = self.window.copy()
         new.ledger = self.ledger.copy()
+        new.batteries = {book: each.copy() for book, each in self.batteries.items()}
         return new
 
     def set_back(self, now_s: float) -> None:

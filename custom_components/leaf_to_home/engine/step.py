@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from . import native
 from .announced import announced, without_past
+from .battery_health import observe
 from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_percent
 from .charging import learn_charging
 from .control import Moment, Wish, begin_afresh, commanded, forget, steady, wish
@@ -59,7 +60,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
     `inputs.units` names every unit of the home; a unit that `state` does not know yet
     begins with the first settings of its hardware.
     """
-    state = state.copy()
+    before, state = state, state.copy()
     if state.time_s is not None and now_s < state.time_s:
         state.set_back(now_s)
     for key, known in inputs.units.items():
@@ -81,6 +82,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         _hear_user(unit, now_s)
         if unit.requirements:
             unit.requirements = without_past(unit, now_s)
+    observe(before, state, inputs, now_s)
     new_day(state, inputs.site.tariff.day_minute(now_s)[0])
     state.time_s = now_s
 

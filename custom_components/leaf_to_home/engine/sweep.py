@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .battery import Table
 from .leaving import Calendar, Leaving
 from .model import IntentKind
 from .options import columns
@@ -103,6 +104,7 @@ class Sweep:
             * (task.spec.max_discharge_w * start_s / 3.6e6)
             * grid.cheap
         )
+        self.tapered = bool(task.spec.charge_taper or task.spec.discharge_taper)
         self._keep(stretch.keep_kwh)
         self._ways = self._lead(grid.points, slice(None))
 
@@ -133,12 +135,25 @@ class Sweep:
             ]
         )
 
+    def borne(self, points: Floats, steps: slice) -> Floats:
+        """Return how much of each column the battery bears from `points`, T x C x P."""
+        spec = self.grid.task.spec
+        unit_w = self.columns.unit_w[steps]
+        soc_percent = points / spec.capacity_kwh * 100.0
+        charge_w = spec.max_charge_w * _shares(spec.charge_taper, soc_percent)
+        discharge_w = spec.max_discharge_w * _shares(spec.discharge_taper, soc_percent)
+        most_w = np.where(unit_w[:, :, None] < 0.0, charge_w, discharge_w)
+        result: Floats = most_w / np.maximum(np.abs(unit_w), 1.0)[:, :, None]
+        return result
+
     def _lead(self, points: Floats, steps: slice) -> _Ways:
         """Return where the columns of `steps` lead from `points`."""
         share = self.bound[steps, :, None] - points
         share *= self.inverse[steps, :, None]
         np.maximum(share, 0.0, out=share)
         np.minimum(share, 1.0, out=share)
+        if self.tapered:
+            np.minimum(share, self.borne(points, steps), out=share)
         place = share * self.jump[steps, :, None]
         place += points / self.grid.step_kwh
         np.maximum(place, 0.0, out=place)
@@ -265,3 +280,12 @@ class Sweep:
             short * SHORT_PENALTY * grid.cheap
         )
         return result
+
+
+def _shares(table: Table, soc_percent: Floats) -> Floats:
+    """Return the shares of a table at many states of charge."""
+    if not table:
+        return np.ones_like(soc_percent)
+    at, share = zip(*table, strict=True)
+    result: Floats = np.interp(soc_percent, at, share)
+    return result

@@ -17,7 +17,6 @@ from .model import Inputs, UnitInputs
 from .policy import MANUAL_MODES, automatic
 from .state import (
     HomeState,
-    LedgerState,
     UnitSettings,
     UnitState,
     VehicleMemory,
@@ -133,7 +132,7 @@ def _change(
     unit = state.units[key]
     if unit.vehicle is None and not unit.vehicles:
         # Until now the unit knew one car only: this is it.
-        _rename(state.ledger, key, book_of(key, told))
+        _rename(state, key, book_of(key, told))
     else:
         _put_away(state, key, now_s)
         memory = unit.vehicles.get(
@@ -203,18 +202,20 @@ def _forget_gone(state: HomeState, key: str, known: UnitInputs) -> None:
             unit.settings = _of_another_car(unit.settings, first)
         else:
             # Every car counts as the same one from now on.
-            _rename(state.ledger, unit.book(key), key)
+            _rename(state, unit.book(key), key)
         unit.vehicle = None
         unit.vehicle_here = False
         _forget_charge(unit)
     for vehicle in gone:
         unit.vehicles.pop(vehicle, None)
-        _rename(state.ledger, book_of(key, vehicle), None)
+        _rename(state, book_of(key, vehicle), None)
 
 
-def _rename(ledger: LedgerState, book: str, new: str | None) -> None:
+def _rename(state: HomeState, book: str, new: str | None) -> None:
     """Keep a car's books under a new name, or not at all."""
+    ledger = state.ledger
     lines: tuple[dict[str, Any], ...] = (
+        state.batteries,
         ledger.on_arrival_kwh,
         ledger.smart_kwh,
         ledger.left_kwh,
