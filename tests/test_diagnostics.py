@@ -56,6 +56,8 @@ def _check_unit(data: Any) -> None:
     assert data["reading"]["soc_percent"] == 60.0
     assert data["reading"]["fault"] == "**REDACTED**: E12"
     assert data["state"]["settings"]["reserve_percent"] == 30.0
+    assert data["health"]["capacity"]["value"] == pytest.approx(32.4)
+    assert data["health"]["points"][0]["charged_kwh"] >= 0.0
     assert data["decision"]["reason"]["code"] == "user_charge"
     assert data["outcome"]["kind"] == "unreachable"
     assert (

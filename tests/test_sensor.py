@@ -98,6 +98,16 @@ ERRORS = ForecastErrors(
     week=ForecastError(absolute_w=198.0, bias_w=12.0, pinball_w=55.0),
 )
 
+HEALTH_OFF = {
+    f"sensor.leaf_{key}"
+    for key in (
+        "end_of_life_earliest",
+        "end_of_life_latest",
+        "full_cycles",
+        "throughput",
+    )
+}
+
 pytestmark = pytest.mark.usefixtures("recording_driver")
 
 
@@ -150,6 +160,7 @@ async def test_off_by_default(
         "sensor.home_forecast_bias_last_week",
         "sensor.home_grid_export",
         "sensor.home_grid_import",
+        *HEALTH_OFF,
     }
     # Nothing measures the sun here.
     assert hass.states.get("sensor.home_solar_power") is None
@@ -173,6 +184,7 @@ async def test_the_unit_is_the_meter(
         "sensor.home_export_price",
         "sensor.home_forecast_bias_last_day",
         "sensor.home_forecast_bias_last_week",
+        *HEALTH_OFF,
     }
     for key in ("grid_import", "grid_export", "solar_production"):
         assert state(hass, f"sensor.home_{key}") == "0.0"
@@ -402,3 +414,29 @@ async def test_forecast_errors_are_unknown_until_a_day_is_known(
 
     assert state(hass, "sensor.home_forecast_error_last_day") == "100"
     assert state(hass, "sensor.home_forecast_error_last_week") == STATE_UNKNOWN
+
+
+async def test_the_health_of_a_battery(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    advance: Advance,
+) -> None:
+    freezer.move_to(EVENING)
+    home = await setup_platforms(hass, monkeypatch, Platform.SENSOR, everything=True)
+    assert state(hass, "sensor.leaf_usable_capacity") == STATE_UNKNOWN
+    unit().push(soh_percent=80.0, power_w=2000.0)
+    await advance(30)
+    await home.async_save_now()
+    await advance(12)
+    shown = hass.states.get("sensor.leaf_usable_capacity")
+    assert shown is not None
+    assert shown.state == "28.8"
+    assert shown.attributes["lowest"] < 28.8 < shown.attributes["highest"]
+    assert shown.attributes["measured"] is None
+    assert shown.attributes["soh"] == 80.0
+    assert state(hass, "sensor.leaf_round_trip_efficiency") == STATE_UNKNOWN
+    assert float(state(hass, "sensor.leaf_full_cycles")) >= 0.0
+    earliest = state(hass, "sensor.leaf_end_of_life_earliest")
+    latest = state(hass, "sensor.leaf_end_of_life_latest")
+    assert "2027" < earliest < latest < "2052"

@@ -21,6 +21,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.util import dt as dt_util
 
+from .battery_view import health_of
 from .const import CONF_CAR_PATTERNS, CONF_VISITORS, DOMAIN
 from .engine.state import to_dict
 from .home import Home, LeafToHomeConfigEntry
@@ -124,6 +125,7 @@ def _unit(home: Home, unit: UnitRuntime) -> dict[str, Any]:
         "reachable": unit.coordinator.last_update_success,
         "reading": to_dict(reading) if reading else None,
         "state": to_dict(home.state.units[key]),
+        "health": to_dict(health_of(home.state, unit)),
         "decision": to_dict(decision) if decision else None,
         "outcome": to_dict(outcome) if outcome else None,
         "writes": unit.worker.writes,

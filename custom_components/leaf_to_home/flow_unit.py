@@ -41,6 +41,7 @@ WEAR_PER_KWH = {"JPY": 3.0}
 _ERRORS = {
     "max_soc_percent": "min_soc_above_max",
     "min_power_w": "min_power_above_max",
+    "remaining_cycles": "price_and_cycles",
 }
 
 
@@ -170,6 +171,9 @@ def _schema(
                 vol.Optional("min_soc_percent"): percent,
                 vol.Optional("max_soc_percent"): percent,
                 vol.Optional("wear_per_kwh"): _number(f"{hass.config.currency}/kWh"),
+                vol.Optional("purchase_price"): _number(hass.config.currency),
+                vol.Optional("remaining_cycles"): _number("", 1, 100_000),
+                vol.Optional("max_c_rate"): _number("kW/kWh", 0.01, 10),
             }
         ),
         {"collapsed": collapsed},
@@ -180,12 +184,9 @@ def _schema(
 def _number(
     unit: str, minimum: float = 0, maximum: float | None = None
 ) -> NumberSelector:
-    config = NumberSelectorConfig(
-        min=minimum,
-        step="any",
-        mode=NumberSelectorMode.BOX,
-        unit_of_measurement=unit,
-    )
+    config = NumberSelectorConfig(min=minimum, step="any", mode=NumberSelectorMode.BOX)
+    if unit:
+        config["unit_of_measurement"] = unit
     if maximum is not None:
         config["max"] = maximum
     return NumberSelector(config)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.components.sensor import (
@@ -23,6 +23,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
+from .battery_view import capacity_details, reported, reported_date
 from .const import CONF_GRID, CONF_SOLAR, GRID_UNIT
 from .engine.model import (
     Decision,
@@ -62,6 +63,8 @@ SOC = Significance(notable=1.0, least=0.5)
 # What a plan expects moves with every plan, most of the time by little.
 COST = Significance(notable=0.02, share=0.05, least=0.01, quiet_s=900.0)
 WORTH = Significance(notable=0.001, share=0.05, least=0.001, quiet_s=900.0)
+# Months show in it; the recorder need not.
+SLOW = Significance(notable=1.0, least=0.05, quiet_s=3600.0)
 # A price changes a few times a day, and at once.
 PRICE = Significance(notable=1e-6)
 # A code is written when it changes, the numbers beside it once a minute.
@@ -94,7 +97,7 @@ class UnitSensorDescription(SensorEntityDescription):
     measured: bool = False
     names_fn: Callable[[UnitRuntime], Iterable[str]] | None = None
     significance: Significance
-    value_fn: Callable[[LeafToHomeUnitEntity], StateType | datetime]
+    value_fn: Callable[[LeafToHomeUnitEntity], StateType | date | datetime]
 
 
 def _rounded(value: float | None, digits: int = 0) -> float | None:
@@ -686,6 +689,73 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         value_fn=_read(lambda reading: reading.soh_percent, 2),
     ),
     UnitSensorDescription(
+        key="usable_capacity",
+        translation_key="usable_capacity",
+        attributes_fn=capacity_details,
+        device_class=SensorDeviceClass.ENERGY_STORAGE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=SLOW,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=reported(lambda health: health.capacity.value, 2),
+    ),
+    UnitSensorDescription(
+        key="round_trip_efficiency",
+        translation_key="round_trip_efficiency",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SLOW,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=reported(
+            lambda health: (
+                None if health.round_trip is None else 100.0 * health.round_trip
+            ),
+            1,
+        ),
+    ),
+    UnitSensorDescription(
+        key="full_cycles",
+        translation_key="full_cycles",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        significance=SLOW,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=reported(lambda health: health.cycles, 2),
+    ),
+    UnitSensorDescription(
+        key="throughput",
+        translation_key="throughput",
+        device_class=SensorDeviceClass.ENERGY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=SLOW,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=0,
+        value_fn=reported(lambda health: health.throughput_kwh, 1),
+    ),
+    UnitSensorDescription(
+        key="end_of_life_earliest",
+        translation_key="end_of_life_earliest",
+        device_class=SensorDeviceClass.DATE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        significance=TEXT,
+        value_fn=reported_date(lambda health: health.end_earliest_s),
+    ),
+    UnitSensorDescription(
+        key="end_of_life_latest",
+        translation_key="end_of_life_latest",
+        device_class=SensorDeviceClass.DATE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        significance=TEXT,
+        value_fn=reported_date(lambda health: health.end_latest_s),
+    ),
+    UnitSensorDescription(
         key="status",
         translation_key="status",
         device_class=SensorDeviceClass.ENUM,
@@ -837,7 +907,7 @@ class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
 
     @property
     @override
-    def native_value(self) -> StateType | datetime:
+    def native_value(self) -> StateType | date | datetime:
         """Return the value of the sensor."""
         return self.entity_description.value_fn(self)
 
@@ -850,5 +920,5 @@ class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
         return attributes_fn(self)
 
     @override
-    def _judged_value(self) -> StateType | datetime:
+    def _judged_value(self) -> StateType | date | datetime:
         return self.native_value

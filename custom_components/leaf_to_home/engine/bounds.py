@@ -14,7 +14,7 @@ from .derating import charge_w_at, discharge_w_at
 from .limits import main_room_w
 from .model import Inputs, Reason, ReasonCode, UnitInputs
 from .policy import Choice, charge_ceiling_w, discharge_ceiling_w
-from .soc import EXACT_PERCENT, soc_known, soc_percent
+from .soc import EXACT_PERCENT, least_kwh, most_kwh, soc_known
 from .state import UnitState
 
 # A unit that stopped at the reserve discharges again this far above it, and one that is
@@ -179,7 +179,8 @@ def _discharge(
 ) -> Wish:
     """Keep the reserve, with hysteresis, and the unit's own power."""
     spec = known.spec
-    soc = soc_percent(unit, spec) or 0.0
+    stored_kwh = least_kwh(unit)
+    soc = stored_kwh / spec.capacity_kwh * 100.0
     floor = floor_percent(unit, known)
     if soc <= floor:
         unit.below_reserve = True
@@ -191,7 +192,7 @@ def _discharge(
         return Wish(power_w=0.0, reason=reason, firm=True)
     if (unit.command_w or 0.0) <= 0.0 and not soc_known(unit, spec):
         return Wish(power_w=0.0, reason=Reason(code=ReasonCode.SOC_UNKNOWN))
-    left_kwh = (unit.stored_kwh or 0.0) - spec.capacity_kwh * floor / 100.0
+    left_kwh = stored_kwh - spec.capacity_kwh * floor / 100.0
     left_kwh = min(left_kwh, choice.spare_kwh)
     lasting_w = spec.discharge_w_for(left_kwh * 3.6e6 / standing_s)
     tapered_w = max(discharge_w_at(spec, soc), spec.min_power_w)
@@ -213,14 +214,15 @@ def _charge(
 ) -> Wish:
     """Keep the highest state of charge, with hysteresis, and the unit's own power."""
     spec = known.spec
-    soc = soc_percent(unit, spec) or 0.0
+    stored_kwh = most_kwh(unit)
+    soc = stored_kwh / spec.capacity_kwh * 100.0
     ceiling = ceiling_percent(unit, known, choice)
     charging = (unit.command_w or 0.0) < 0.0
     at_once = charging or choice.for_departure or choice.by_user
     if soc >= ceiling - (EXACT_PERCENT if at_once else RESUME_PERCENT):
         values = {"max_soc_percent": ceiling, "soc_percent": soc}
         return Wish(power_w=0.0, reason=Reason(code=ReasonCode.FULL, values=values))
-    room_kwh = spec.capacity_kwh * ceiling / 100.0 - (unit.stored_kwh or 0.0)
+    room_kwh = spec.capacity_kwh * ceiling / 100.0 - stored_kwh
     filling_w = spec.charge_w_for(room_kwh * 3.6e6 / standing_s)
     if not means:
         # The last bit is taken at the least power that the unit can.

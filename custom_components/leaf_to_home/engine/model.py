@@ -224,6 +224,19 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Elsewhere:
+    """What other sources than the charger say of a car; each value the freshest.
+
+    `plugged` is 1 or 0.
+    """
+
+    soc_percent: Sample | None = None
+    soh_percent: float | None = None
+    odometer_km: Sample | None = None
+    plugged: Sample | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Setpoint:
     """What a unit is to do: a signed power, or a native mode where that is set.
 
@@ -321,7 +334,8 @@ class UnitInputs:
     `plan_level_w` the month's peak that it means to pay for, where that is a new one.
     `vehicles` are the cars that belong to it, where it tells them apart: then `spec` is
     that of the one at the plug from `seated` on, and the plan was made for
-    `plan_vehicle`. `patterns` are trips of each week by car, "" for whichever. Without
+    `plan_vehicle`. `patterns` are trips of each week by car, "" for whichever;
+    `elsewhere` is what other sources say, in the same way. Without
     `native` it is led by set-points, whatever it can.
     """
 
@@ -336,6 +350,7 @@ class UnitInputs:
     departures: tuple[Departure, ...] = ()
     patterns: Mapping[str, Pattern] = field(default_factory=dict)
     vehicles: Mapping[str, UnitSpec] = field(default_factory=dict)
+    elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
     native: bool = True
 
 

@@ -12,6 +12,7 @@ from .control import LATE_S, START_GAP_S, Moment, Wish, settled, target_import_w
 from .limits import main_room_w
 from .model import Inputs, Intent, IntentKind, OutcomeKind, UnitInputs
 from .policy import Choice, discharge_ceiling_w
+from .soc import least_kwh
 from .state import UnitState
 
 # Less than that is what a station at rest takes for itself, W.
@@ -61,7 +62,7 @@ def may_follow(
     drain_kwh = -spec.stored_w(allowed_w) * unseen_s / 3.6e6
     # One step is kept above the reserve, of which this may take a part.
     lowest = floor_percent(unit, known) - spec.soc_step_percent
-    left_kwh = (unit.stored_kwh or 0.0) - spec.capacity_kwh * lowest / 100.0
+    left_kwh = least_kwh(unit) - spec.capacity_kwh * lowest / 100.0
     return drain_kwh <= min(left_kwh, choice.spare_kwh)
 
 

@@ -24,6 +24,8 @@ STANDBY_SLACK = 1.5
 # reported steps, could have moved.
 BLIND_SHARE = 0.05
 BLIND_STEPS = 2.0
+# What others have said is counted on until this share of the capacity has moved.
+OTHER_SHARE = 0.25
 
 
 def count(
@@ -70,13 +72,37 @@ def count(
             unit.stored_kwh += spec.stored_w(told_w) * dt_s / 3.6e6
     if unit.stored_kwh is None or dt_s <= 0.0:
         return charged_kwh, discharged_kwh
+    before_kwh = unit.stored_kwh
     hours = dt_s / 3600.0
     if into_kwh > 0.0:
         unit.stored_kwh += spec.stored_w(-into_kwh * 1e3 / hours) * hours / 1e3
     if discharged_kwh > 0.0:
         unit.stored_kwh += spec.stored_w(discharged_kwh * 1e3 / hours) * hours / 1e3
     unit.stored_kwh = min(max(unit.stored_kwh, 0.0), spec.capacity_kwh)
+    _count_other(unit, spec, unit.stored_kwh - before_kwh)
     return charged_kwh, discharged_kwh
+
+
+def _count_other(unit: UnitState, spec: UnitSpec, change_kwh: float) -> None:
+    """Count on what others have said, as long as counting is exact enough."""
+    if unit.other_kwh is None:
+        return
+    unit.other_kwh = min(max(unit.other_kwh + change_kwh, 0.0), spec.capacity_kwh)
+    unit.other_moved_kwh += abs(change_kwh)
+    if unit.other_moved_kwh > OTHER_SHARE * spec.capacity_kwh:
+        unit.other_kwh = None
+
+
+def least_kwh(unit: UnitState) -> float:
+    """Return what is stored by whoever says less: that much may be given."""
+    stored_kwh = unit.stored_kwh or 0.0
+    return stored_kwh if unit.other_kwh is None else min(stored_kwh, unit.other_kwh)
+
+
+def most_kwh(unit: UnitState) -> float:
+    """Return what is stored by whoever says more: that much less may be taken."""
+    stored_kwh = unit.stored_kwh or 0.0
+    return stored_kwh if unit.other_kwh is None else max(stored_kwh, unit.other_kwh)
 
 
 def _counts(reading: Reading | None, told_w: float) -> bool:

@@ -99,6 +99,10 @@ class UnitState:
     Where cars are told apart, settings and charge are those of `vehicle`, which is at
     the plug if `vehicle_here`; `vehicles` keeps what belongs to the others.
     `requirements` are the trips that somebody told us of, of all cars.
+    `other_kwh` is what others say is stored where the charger says so, too, as of
+    `other_s`, and counted on; `soc_elsewhere`: only others know the charge.
+    `odometer_km` is that of the present stay, `left_km` and `left_kwh` of the last
+    departure.
     While `native` the unit follows the load by itself, and the command is what it
     gives; since `native_doubt_s` that does not look right.
     """
@@ -144,6 +148,13 @@ class UnitState:
     vehicle_here: bool = False
     vehicles: dict[str, VehicleMemory] = field(default_factory=dict)
     requirements: list[Requirement] = field(default_factory=list)
+    other_kwh: float | None = None
+    other_s: float | None = None
+    other_moved_kwh: float = 0.0
+    soc_elsewhere: bool = False
+    odometer_km: float | None = None
+    left_km: float | None = None
+    left_kwh: float | None = None
     native: bool = False
     native_doubt_s: float | None = None
     native_left_s: float | None = None
@@ -185,6 +196,7 @@ _UNIT_MOMENTS = (
     "started_s",
     "wanted_since_s",
     "elsewhere_since_s",
+    "other_s",
     "native_doubt_s",
     "native_left_s",
     "native_failed_s",

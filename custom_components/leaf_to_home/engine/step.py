@@ -8,6 +8,7 @@ from .battery_health import observe
 from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_percent
 from .charging import learn_charging
 from .control import Moment, Wish, begin_afresh, commanded, forget, steady, wish
+from .elsewhere import informed, learn_trip
 from .limits import (
     allowed_import_w,
     month_peak_w,
@@ -67,16 +68,18 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         if key not in state.units:
             state.units[key] = UnitState(settings=first_settings(known.spec))
         attend(state, key, known, now_s)
-    inputs = seated(state, inputs)
+    inputs = informed(state, seated(state, inputs), now_s)
     account(state, inputs, now_s)
     watch(state, inputs, now_s)
     plan_level(state, inputs)
     picture = look(state, inputs, now_s)
     for key, known in inputs.units.items():
         unit = state.units[key]
-        reading = known.reading
+        reading, was_connected = known.reading, unit.connected
         if reading is not None and reading.fresh(now_s):
             anchor(unit, known.spec, reading, now_s)
+        if known.elsewhere:
+            learn_trip(was_connected, unit, known, now_s)
         learn_charging(unit, known, now_s)
         end_manual(unit, known.spec, now_s)
         _hear_user(unit, now_s)

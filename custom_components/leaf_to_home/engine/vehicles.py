@@ -145,6 +145,7 @@ def _change(
         if unit.settings.mode in MANUAL_MODES:
             unit.settings = automatic(unit.settings)
     unit.vehicle = told
+    unit.odometer_km = unit.left_km = unit.left_kwh = None
     unit.intent = None
     unit.helps = False
     unit.wanted_since_s = None
@@ -183,6 +184,8 @@ def _forget_charge(unit: UnitState) -> None:
     unit.suspect_soc_percent = None
     unit.suspect_since_s = None
     unit.moved_kwh = 0.0
+    unit.other_kwh = None
+    unit.soc_elsewhere = False
     unit.below_reserve = False
     unit.departure_latch_s = None
 
