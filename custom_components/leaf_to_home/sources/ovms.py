@@ -1,0 +1,102 @@
+"""OVMS, a module in the car that publishes what it reads over MQTT."""
+
+from collections.abc import Callable
+from typing import Any, Final, override
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.importlib import async_import_module
+from homeassistant.util import dt as dt_util
+
+from ..const import LOGGER
+from .car import ODOMETER, PLUGGED, SOC, SOH, CarSource
+
+MQTT: Final = "homeassistant.components.mqtt"
+# A client of this name raises how often the module sends, as long as it is active.
+CLIENT: Final = "client/leaf_to_home"
+METRICS: Final = {"v/b/soc": SOC, "v/b/soh": SOH, "v/p/odometer": ODOMETER}
+# Whatever moves through the plug, it is plugged in; nothing says that it is not.
+MOVES: Final = ("v/c/charging", "v/g/generating")
+CONNECTED: Final = "s/v3/connected"
+LONGEST: Final = 32
+
+
+class OvmsSource(CarSource):
+    """The module of one car; `prefix` is where its topics begin."""
+
+    def __init__(self, hass: HomeAssistant, *, vehicle: str, prefix: str) -> None:
+        super().__init__("OVMS", vehicle)
+        self._hass = hass
+        self._prefix = prefix
+        self._mqtt: Any = None
+        self._stops: list[Callable[[], None]] = []
+
+    @override
+    async def async_start(self, on_update: Callable[[], None]) -> None:
+        """Subscribe, and ask for everything as it is now."""
+        await super().async_start(on_update)
+        mqtt = await async_import_module(self._hass, MQTT)
+        if not await mqtt.async_wait_for_mqtt_client(self._hass):
+            LOGGER.warning("OVMS cannot be heard: MQTT is not set up")
+            return
+        self._mqtt = mqtt
+        try:
+            for metric in (*METRICS, *MOVES, CONNECTED):
+                self._stops.append(
+                    await mqtt.async_subscribe(
+                        self._hass,
+                        f"{self._prefix}metric/{metric}",
+                        self._heard_of(metric),
+                    )
+                )
+            await self._async_ask()
+        except HomeAssistantError as err:
+            LOGGER.warning("OVMS cannot be heard: %s", err)
+
+    @override
+    async def async_stop(self) -> None:
+        """Let the module send more rarely again."""
+        while self._stops:
+            self._stops.pop()()
+        if self._mqtt is not None and self._mqtt.is_connected(self._hass):
+            await self._async_publish(f"{CLIENT}/active", "0")
+        await super().async_stop()
+
+    async def _async_ask(self) -> None:
+        """Say that somebody listens, and ask: what does not change is not sent."""
+        await self._async_publish(f"{CLIENT}/active", "1")
+        wanted = " ".join(metric.replace("/", ".") for metric in (*METRICS, *MOVES))
+        await self._async_publish(f"{CLIENT}/request/metric", wanted)
+
+    async def _async_publish(self, topic: str, payload: str) -> None:
+        await self._mqtt.async_publish(self._hass, f"{self._prefix}{topic}", payload)
+
+    def _heard_of(self, metric: str) -> Callable[[Any], None]:
+        @callback
+        def heard(message: Any) -> None:
+            self._take(metric, str(message.payload).strip(), retained=message.retain)
+
+        return heard
+
+    @callback
+    def _take(self, metric: str, payload: str, *, retained: bool) -> None:
+        if metric == CONNECTED:
+            if payload == "yes" and not retained:
+                self._hass.async_create_task(self._async_ask(), "OVMS is back")
+            return
+        # Nobody knows how old a retained message is. Health does not age that fast.
+        if retained and metric != "v/b/soh":
+            return
+        now_s = dt_util.utcnow().timestamp()
+        if metric in MOVES:
+            if payload != "yes":
+                return
+            self.take(PLUGGED, 1.0, now_s)
+        else:
+            if len(payload) > LONGEST:
+                return
+            try:
+                self.take(METRICS[metric], float(payload), now_s)
+            except ValueError:
+                return
+        self.updated()
