@@ -17,7 +17,7 @@ from .coordinator import UnitCoordinator
 from .engine.announced import without_past
 from .engine.battery import UnitSpec
 from .engine.model import Decision, Guard, HomeMode, Site, UnitMode
-from .engine.outage import may_park
+from .engine.guard import may_park
 from .engine.requirement import Pattern, Requirement
 from .engine.savings import Savings, savings
 from .engine.state import HomeState

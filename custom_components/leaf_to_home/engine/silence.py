@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .model import Guard, IntentKind, Reason, ReasonCode, UnitInputs, UnitStatus
-from .outage import may_island_unseen
+from .guard import may_island_unseen
 from .state import HomeState, UnitState
 from .vehicles import nobodys
 

@@ -31,7 +31,7 @@ from .model import (
     UnitInputs,
     UnitMode,
 )
-from .outage import METER_LOST_S, may_park, watch
+from .guard import METER_LOST_S, may_park, watch
 from .policy import MANUAL_MODES, Choice, choose, end_manual, rule_decides
 from .report import above_reserve_kwh, status_of
 from .rule import Outlook

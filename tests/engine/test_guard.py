@@ -10,7 +10,7 @@ from custom_components.leaf_to_home.engine.model import (
     IslandingStart,
     UnitStatus,
 )
-from custom_components.leaf_to_home.engine.outage import (
+from custom_components.leaf_to_home.engine.guard import (
     GRID_BACK_S,
     METER_LOST_S,
     may_island_unseen,
