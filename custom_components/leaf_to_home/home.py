@@ -16,8 +16,8 @@ from .const import LOGGER, SAVE_INTERVAL
 from .coordinator import UnitCoordinator
 from .engine.announced import without_past
 from .engine.battery import UnitSpec
-from .engine.model import Decision, Guard, HomeMode, Site, UnitMode
 from .engine.guard import may_park
+from .engine.model import Decision, Guard, HomeMode, Site, UnitMode
 from .engine.requirement import Pattern, Requirement
 from .engine.savings import Savings, savings
 from .engine.state import HomeState

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from custom_components.leaf_to_home.engine.model import (
-    Capabilities,
-    Guard,
-    IslandingStart,
-    UnitStatus,
-)
 from custom_components.leaf_to_home.engine.guard import (
     GRID_BACK_S,
     METER_LOST_S,
     may_island_unseen,
     may_park,
     watch,
+)
+from custom_components.leaf_to_home.engine.model import (
+    Capabilities,
+    Guard,
+    IslandingStart,
+    UnitStatus,
 )
 from custom_components.leaf_to_home.engine.state import HomeState
 from tests.engine.loop import START_S

@@ -295,4 +295,6 @@ async def test_a_home_in_an_outage(
     assert reading.power_w > 100.0
     runtime.unit.set_grid(True)
     await advance(60)
+    assert runtime.worker.writes == 0, "the grid may go again at once"
+    await advance(120)
     assert runtime.worker.writes == 1, "mode off was wanted meanwhile"

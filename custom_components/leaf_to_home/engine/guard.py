@@ -1,9 +1,10 @@
 """The guard of safety rule 7: when a write could take the light from the house.
 
-The guard knows three kinds of evidence: a unit says that it islands, the mains sensor
-says that the grid is gone, and the grid meter fell silent. While any of them stands
-nothing is written to a unit. Losing the meter counts for two minutes only, since a
-meter can also simply break.
+The guard knows three kinds of evidence: a unit says that it islands, the mains sensors
+say that the grid is gone, and the grid meter fell silent. While any of them stands
+nothing is written to a unit, nor until an outage is over for good. Losing the meter
+counts for two minutes only, since a meter can also simply break. A unit that feeds
+nothing but its own sockets speaks for itself alone.
 """
 
 from .model import Guard, Inputs, IslandingStart, Reading, UnitInputs, UnitStatus
@@ -32,11 +33,12 @@ def watch(state: HomeState, inputs: Inputs, now_s: float) -> None:
     elif state.lost_s is None or asleep:
         state.lost_s = now_s
 
-    if inputs.mains is False:
+    mains = inputs.mains_present
+    if mains is False:
         state.mains_bad_s = state.mains_bad_s or now_s
         # Whatever the meter said before proves nothing about the grid of now.
         state.grid_back_s = now_s
-    elif inputs.mains:
+    elif mains:
         state.mains_bad_s = None
     elif state.mains_bad_s is not None:
         if grid is None or state.lost_s is not None or abs(grid.value) < FLOW_W:
@@ -61,11 +63,12 @@ def watch(state: HomeState, inputs: Inputs, now_s: float) -> None:
 
 def _guard(state: HomeState, inputs: Inputs, now_s: float) -> Guard:
     if any(
-        _islands(state, state.units[key], known.reading, now_s)
+        islands(state, state.units[key], known.reading, now_s)
         for key, known in inputs.units.items()
+        if not known.backup.sockets_only
     ):
         return Guard.ISLANDING
-    if state.mains_bad_s is not None:
+    if state.mains_bad_s is not None or state.outage.holds:
         return Guard.OUTAGE_SUSPECTED
     if state.lost_s is not None and now_s - state.lost_s < METER_LOST_S:
         return Guard.METER_LOST
@@ -89,7 +92,7 @@ def _grid_is_back(state: HomeState, now_s: float) -> bool:
     return since_s is not None and now_s - since_s >= GRID_BACK_S
 
 
-def _islands(
+def islands(
     state: HomeState, unit: UnitState, reading: Reading | None, now_s: float
 ) -> bool:
     """Return whether the unit carries the house, as far as was last heard of it."""

@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .battery import UnitSpec
+from .outage_model import (
+    LoadInput,
+    LoadOutlook,
+    OutageDecision,
+    OutageSettings,
+    UnitBackup,
+    Watch,
+    agreed,
+)
 from .requirement import Pattern
 from .tariff import Tariff
 
@@ -192,7 +201,8 @@ class Reading:
     true while somebody else (panel, app) has set a mode that we did not command.
     `vehicle` names the car at the plug, without giving it away. `restarts` grows when
     the device has started anew, and may have lost what it was told. `cell_…` and
-    `temperature_…` are the lowest and the highest inside the battery.
+    `temperature_…` are the lowest and the highest inside the battery. `may_island` is
+    False where the device is set so that it can't carry the house.
     """
 
     time_s: float
@@ -217,6 +227,7 @@ class Reading:
     cell_max_mv: float | None = None
     temperature_min_c: float | None = None
     temperature_max_c: float | None = None
+    may_island: bool | None = None
 
     def fresh(self, now_s: float) -> bool:
         """Return whether it speaks for `now_s`: neither old nor of the future."""
@@ -332,6 +343,7 @@ class UnitInputs:
 
     `plan` is what its plan wants now, `plan_next` the change that the plan sees coming,
     `plan_level_w` the month's peak that it means to pay for, where that is a new one.
+    `backup` is what the user says of its part in outages.
     `vehicles` are the cars that belong to it, where it tells them apart: then `spec` is
     that of the one at the plug from `seated` on, and the plan was made for
     `plan_vehicle`. `patterns` are trips of each week by car, "" for whichever;
@@ -352,6 +364,7 @@ class UnitInputs:
     vehicles: Mapping[str, UnitSpec] = field(default_factory=dict)
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
     native: bool = True
+    backup: UnitBackup = field(default_factory=UnitBackup)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -362,6 +375,11 @@ class Inputs:
     better than the latest sample. `interval_s` is how long the decision will stand.
     With `means` every value is the mean of the interval that begins, in a replay: there
     is no noise to keep a distance from, and nothing happens in between.
+    `mains_signs` is what each mains sensor says of the grid, `mains` what they say
+    together where somebody else knows that. While `outage_test` an outage is played.
+    `watches` raise the reserve for others than the user. `uptime_s` is a clock that is
+    never set; with it, setting the other one is no pause. `load_outlook` is the load to
+    come.
     """
 
     site: Site
@@ -373,9 +391,23 @@ class Inputs:
     other: Sample | None = None
     has_other: bool = False
     mains: bool | None = None
+    mains_signs: tuple[bool | None, ...] = ()
     grid_mean_w: float | None = None
     interval_s: float = 1.0
     means: bool = False
+    outage: OutageSettings = field(default_factory=OutageSettings)
+    outage_test: bool = False
+    loads: Mapping[str, LoadInput] = field(default_factory=dict)
+    load_outlook: LoadOutlook | None = None
+    watches: tuple[Watch, ...] = ()
+    uptime_s: float | None = None
+
+    @property
+    def mains_present(self) -> bool | None:
+        """Return whether the grid is there, as far as the mains sensors agree on it."""
+        if self.mains is not None or not self.mains_signs:
+            return self.mains
+        return agreed(self.mains_signs, self.outage.agreeing)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -392,7 +424,8 @@ class UnitDecision:
 
     `setpoint` None means: say nothing to the device. `send` is false where the
     set-point is only shown (observe mode). `park` asks for the one safe write of mode
-    off.
+    off, `stop` for the end of an island at the floor, which only the user can ask for:
+    the one write that the guard does not hold back.
     """
 
     setpoint: Setpoint | None
@@ -406,6 +439,7 @@ class UnitDecision:
     above_reserve_kwh: float | None
     next_action: NextAction | None = None
     flags: tuple[ReasonCode, ...] = ()
+    stop: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -422,3 +456,4 @@ class Decision:
     window_average_w: float | None
     window_left_w: float | None
     month_peak_w: float | None
+    outage: OutageDecision | None = None

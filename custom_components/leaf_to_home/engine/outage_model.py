@@ -55,6 +55,7 @@ class ShedReason(StrEnum):
     STATE_OF_CHARGE = "state_of_charge"
     RUNTIME = "runtime"
     FLOOR = "floor"
+    TEST = "test"
 
 
 class NoticeCode(StrEnum):
@@ -96,7 +97,8 @@ class OutageSettings:
     Of the mains sensors `agreeing` must say the same. The grid is gone after
     `debounce_s` and back after `stable_s`. `driving_percent` is what an outage leaves
     for driving, None where it gives way wholly. Loads come back `stagger_s` apart.
-    `put_back` are loads that switch themselves on when power returns.
+    `put_back` are loads that switch themselves on when power returns. An outage that is
+    only played sheds every tier with `test_sheds`, and without it none.
     """
 
     agreeing: int = 1
@@ -106,18 +108,22 @@ class OutageSettings:
     stagger_s: float = 10.0
     tiers: tuple[Tier, ...] = ()
     put_back: tuple[str, ...] = ()
+    test_sheds: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitBackup:
     """What the user says of a unit's part in outages; hardware facts of the unit.
 
+    Where nobody says whether it begins `by_hand`, what the driver found counts.
     `limit_w` is what the station bears in an island, `leg_limit_w` on each leg. In an
     island it ends by itself at `station_floor_percent`. A stop at the floor is sent
-    only with `stop_at_floor`, which asks for `stop_tested`.
+    only with `stop_at_floor`, which asks for `stop_tested`. `own_w` is what station and
+    car draw beside the load. With `sockets_only` it carries what is plugged into it,
+    and not the house. A unit whose driver knows of no island carries with `by_hand`.
     """
 
-    by_hand: bool = False
+    by_hand: bool | None = None
     by_hand_back: bool = False
     limit_w: float | None = None
     leg_limit_w: float | None = None
@@ -126,6 +132,7 @@ class UnitBackup:
     stop_at_floor: bool = False
     stop_tested: bool = False
     sockets_only: bool = False
+    own_w: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +148,23 @@ class LoadInput:
     by_person: bool = False
     changed_s: float | None = None
     power_w: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadOutlook:
+    """The load to come in steps of `step_s` from `start_s`, W.
+
+    `low_w` is reached in nine of ten cases, `high_w` in one of ten; `solar_w` is the
+    sun expected, empty where nothing is known of it. Beyond its end the last day goes
+    on as it was.
+    """
+
+    start_s: float
+    step_s: float
+    low_w: tuple[float, ...]
+    likely_w: tuple[float, ...]
+    high_w: tuple[float, ...]
+    solar_w: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,12 +220,14 @@ class OutageRecord:
     """An outage that is over, or as far as it has come.
 
     `began_unseen` when nobody was awake at its beginning: then `began_s` is when it was
-    noticed first. With `test` it was the test button's.
+    noticed first; likewise `ended_unseen`. With `test` it was the test button's. `shed`
+    are the loads that were.
     """
 
     began_s: float
     ended_s: float | None = None
     began_unseen: bool = False
+    ended_unseen: bool = False
     test: bool = False
     carried_kwh: float = 0.0
     lowest_soc_percent: float | None = None
@@ -214,7 +240,9 @@ class OutageDecision:
 
     `commands` are given once; whether a load obeyed is seen in the next inputs.
     `no_backup` has the units that could not carry the house, `tiers_shed` why a tier
-    is off.
+    is off. `record` is the outage of now or, when it is over, the last one; `ended` has
+    it once, when the grid is back for good. While `phase` is not normal the engine
+    wants to be asked every second.
     """
 
     phase: OutagePhase
@@ -231,3 +259,14 @@ class OutageDecision:
     ended: OutageRecord | None = None
     outages_this_year: int = 0
     minutes_this_year: float = 0.0
+
+
+def agreed(signs: tuple[bool | None, ...], agreeing: int) -> bool | None:
+    """Return what at least `agreeing` mains sensors say; that it is gone comes first.
+
+    One that says nothing agrees with nobody.
+    """
+    needed = min(max(1, agreeing), len(signs))
+    if signs.count(False) >= needed:
+        return False
+    return True if signs.count(True) >= needed else None

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+from .guard import islands, may_island_unseen
 from .model import Guard, IntentKind, Reason, ReasonCode, UnitInputs, UnitStatus
-from .guard import may_island_unseen
 from .state import HomeState, UnitState
 from .vehicles import nobodys
 
@@ -41,6 +41,8 @@ def silence(
         return Reason(code=ReasonCode.NO_READING)
     if state.guard is not Guard.CLEAR:
         return Reason(code=GUARD_REASONS[state.guard])
+    if known.backup.sockets_only and islands(state, unit, reading, now_s):
+        return Reason(code=ReasonCode.GUARD_ISLANDING)
     if state.lost_s is not None and may_island_unseen(known):
         return Reason(code=ReasonCode.GUARD_METER_LOST)
     if reading.status in SILENT_STATUS:

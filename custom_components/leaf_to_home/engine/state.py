@@ -14,6 +14,8 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 from .battery import UnitSpec
 from .battery_record import BatteryRecord
 from .model import Guard, HomeMode, IntentKind, UnitMode
+from .outage_memory import OutageMemory
+from .outage_model import Watch
 from .requirement import Requirement
 
 
@@ -50,10 +52,14 @@ class UnitSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HomeSettings:
-    """What the user may change of the home at any time; a new home only observes."""
+    """What the user may change of the home at any time; a new home only observes.
+
+    A `watch` of the user's ends by itself.
+    """
 
     mode: HomeMode = HomeMode.OBSERVE
     import_limit_w: float | None = None
+    watch: Watch | None = None
 
 
 def first_settings(spec: UnitSpec) -> UnitSettings:
@@ -320,6 +326,7 @@ class HomeState:
     window: WindowState = field(default_factory=WindowState)
     ledger: LedgerState = field(default_factory=LedgerState)
     batteries: dict[str, BatteryRecord] = field(default_factory=dict)
+    outage: OutageMemory = field(default_factory=OutageMemory)
 
     def copy(self) -> Self:
         """Return a copy that can change without changing this one."""
@@ -330,6 +337,7 @@ class HomeState:
         new.window = self.window.copy()
         new.ledger = self.ledger.copy()
         new.batteries = {book: each.copy() for book, each in self.batteries.items()}
+        new.outage = self.outage.copy()
         return new
 
     def set_back(self, now_s: float) -> None:
@@ -340,6 +348,7 @@ class HomeState:
                 setattr(self, name, now_s)
         for unit in self.units.values():
             unit.set_back(now_s)
+        self.outage.set_back(now_s)
 
 
 _HOME_MOMENTS = (
@@ -413,7 +422,7 @@ def _read(hint: Any, data: Any, path: str) -> Any:
             return None
         (inner,) = (arg for arg in get_args(hint) if arg is not type(None))
         return _read(inner, data, path)
-    if origin is dict:
+    if origin in (dict, Mapping):
         if not isinstance(data, dict):
             raise StateError(f"{path}: expected an object, found {data!r}")
         item = get_args(hint)[1]
@@ -426,6 +435,10 @@ def _read(hint: Any, data: Any, path: str) -> Any:
         if not isinstance(data, list | tuple):
             raise StateError(f"{path}: expected a list, found {data!r}")
         args = get_args(hint)
+        if origin is tuple and args[-1] is ...:
+            return tuple(
+                _read(args[0], value, f"{path}[{i}]") for i, value in enumerate(data)
+            )
         if origin is tuple and len(data) != len(args):
             raise StateError(f"{path}: expected {len(args)} items, found {data!r}")
         if origin is list:

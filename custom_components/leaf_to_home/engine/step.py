@@ -9,6 +9,7 @@ from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_per
 from .charging import learn_charging
 from .control import Moment, Wish, begin_afresh, commanded, forget, steady, wish
 from .elsewhere import informed, learn_trip
+from .guard import METER_LOST_S, may_park, watch
 from .limits import (
     allowed_import_w,
     month_peak_w,
@@ -31,7 +32,7 @@ from .model import (
     UnitInputs,
     UnitMode,
 )
-from .guard import METER_LOST_S, may_park, watch
+from .outage import keep_time, proceed
 from .policy import MANUAL_MODES, Choice, choose, end_manual, rule_decides
 from .report import above_reserve_kwh, status_of
 from .rule import Outlook
@@ -62,6 +63,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
     begins with the first settings of its hardware.
     """
     before, state = state, state.copy()
+    asleep = keep_time(state, inputs, now_s)
     if state.time_s is not None and now_s < state.time_s:
         state.set_back(now_s)
     for key, known in inputs.units.items():
@@ -86,7 +88,9 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         if unit.requirements:
             unit.requirements = without_past(unit, now_s)
     observe(before, state, inputs, now_s)
-    new_day(state, inputs.site.tariff.day_minute(now_s)[0])
+    today = inputs.site.tariff.day_minute(now_s)[0]
+    new_day(state, today)
+    outage = proceed(state, inputs, now_s, today=today, asleep=asleep)
     state.time_s = now_s
 
     table = _Table(state, inputs, picture, now_s)
@@ -104,6 +108,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         window_average_w=average_w,
         window_left_w=left_w,
         month_peak_w=month_peak_w(state, inputs.site, now_s),
+        outage=outage,
     )
 
 

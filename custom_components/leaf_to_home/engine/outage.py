@@ -1,0 +1,338 @@
+"""The way of a home through an outage: suspected, carried, over, and back again.
+
+All memory is in the home's state, so that a restart in any phase changes nothing. What
+is unknown neither begins an outage nor ends one.
+"""
+
+from dataclasses import dataclass, replace
+
+from .backup import (
+    begins_by_hand,
+    can_carry,
+    carried_w,
+    charge_percent,
+    islanding,
+    no_backup,
+    says_island,
+)
+from .guard import ASLEEP_S, FLOW_W
+from .model import Inputs, UnitInputs
+from .outage_memory import OutageMemory
+from .outage_model import NoBackup, OutageDecision, OutagePhase, OutageRecord
+from .state import HomeState
+
+# A clock that differs by more than this from one that is never set has been set.
+CLOCK_SET_S = 60.0
+# No clock is right that shows a time before this was written: 2026-01-01.
+WRITTEN_S = 1_767_225_600.0
+# Units that say they are tied to the grid are believed after this long, where neither a
+# mains sensor nor a meter says anything.
+SAID_BACK_S = 600.0
+# A station that has not gone back to a stable grid for this long needs a person.
+SWITCH_BACK_S = 600.0
+
+_CARRYING = frozenset(
+    {
+        OutagePhase.OUTAGE,
+        OutagePhase.WAITING_FOR_PERSON,
+        OutagePhase.WAITING_TO_SWITCH_BACK,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signs:
+    """What this moment says of the grid.
+
+    `gone` is seen now; `away` stands until something better is known. `back` is seen
+    now. `carrying` are the units that carry the house. Without `real` it is a play.
+    """
+
+    real: bool
+    gone: bool
+    away: bool
+    back: bool
+    mains: bool | None
+    carrying: list[str]
+
+
+def keep_time(state: HomeState, inputs: Inputs, now_s: float) -> bool:
+    """Notice a clock that was set; return whether the engine was not running."""
+    memory, before_s = state.outage, state.time_s
+    before_up_s, memory.uptime_s = memory.uptime_s, inputs.uptime_s
+    if before_s is None:
+        return True
+    passed_s = now_s - before_s
+    if inputs.uptime_s is not None:
+        if before_up_s is not None and inputs.uptime_s >= before_up_s:
+            ran_s = inputs.uptime_s - before_up_s
+            set_s = passed_s - ran_s
+            if abs(set_s) > CLOCK_SET_S:
+                memory.adjust(lambda at_s: at_s + set_s)
+                memory.clock_unsure = set_s < 0.0
+            passed_s = ran_s
+        else:
+            memory.this_boot = False
+    if passed_s < -CLOCK_SET_S:
+        memory.clock_unsure = True
+    return not -CLOCK_SET_S <= passed_s <= max(ASLEEP_S, 3.0 * inputs.interval_s)
+
+
+def proceed(
+    state: HomeState, inputs: Inputs, now_s: float, *, today: str, asleep: bool
+) -> OutageDecision:
+    """Go on with the outage, or with none, and return what is to be done."""
+    memory = state.outage
+    _turn_year(memory, today[:4], now_s)
+    signs = _signs(state, inputs, now_s)
+    _take_in(memory, signs, now_s, asleep=asleep)
+    ended = _move_on(state, inputs, signs, now_s, asleep=asleep)
+    if memory.phase is OutagePhase.NORMAL:
+        memory.clock_unsure = False
+    reasons = {
+        key: reason
+        for key, known in inputs.units.items()
+        if (reason := no_backup(state.units[key], known, inputs.outage, now_s))
+    }
+    if memory.phase in _CARRYING:
+        _settle_phase(memory, inputs, signs, reasons, now_s)
+        _write_down(state, inputs, signs)
+    return OutageDecision(
+        phase=memory.phase,
+        since_s=memory.phase_s,
+        test=memory.test,
+        no_backup=reasons,
+        carried_w=state.load_w
+        if memory.test
+        else carried_w(inputs, signs.carrying, now_s),
+        record=memory.record,
+        ended=ended,
+        outages_this_year=memory.outages,
+        minutes_this_year=memory.minutes + _running_min(memory, now_s),
+    )
+
+
+def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
+    carrying = islanding(state, inputs, now_s)
+    mains = inputs.mains_present
+    away = bool(carrying) or state.mains_bad_s is not None
+    gone = mains is False or any(
+        says_island(inputs.units[key], now_s) for key in carrying
+    )
+    tied = mains is True or _tied(state, inputs, now_s)
+    played = inputs.outage_test and not gone
+    ends = state.outage.test and not inputs.outage_test and not gone
+    return Signs(
+        real=gone,
+        gone=gone or played,
+        away=(away or played) and not ends,
+        back=ends or (tied and not away and not played),
+        mains=mains,
+        carrying=carrying,
+    )
+
+
+def _tied(state: HomeState, inputs: Inputs, now_s: float) -> bool:
+    """Return whether meter or units show that the grid is there; no sensor does."""
+    memory = state.outage
+    if state.flow_since_s is not None or any(
+        _moves_power(known, now_s) for known in inputs.units.values()
+    ):
+        memory.said_s = None
+        return True
+    says = {key: _says_tied(known, now_s) for key, known in inputs.units.items()}
+    said = any(says.values()) and all(
+        says[key] for key, known in inputs.units.items() if can_carry(known)
+    )
+    grid = inputs.grid
+    if said and grid is not None and grid.fresh(now_s) and abs(grid.value) >= FLOW_W:
+        # A meter that says the same all the time proves nothing alone.
+        return True
+    memory.said_s = _since(memory.said_s, now_s, holds=said and not inputs.mains_signs)
+    return memory.said_s is not None and now_s - memory.said_s >= SAID_BACK_S
+
+
+def _says_tied(known: UnitInputs, now_s: float) -> bool:
+    reading = known.reading
+    return reading is not None and reading.fresh(now_s) and reading.islanding is False
+
+
+def _moves_power(known: UnitInputs, now_s: float) -> bool:
+    """Return whether the unit gives or takes power, and not to or from an island."""
+    reading = known.reading
+    return (
+        not known.backup.sockets_only
+        and reading is not None
+        and _says_tied(known, now_s)
+        and reading.power_w is not None
+        and abs(reading.power_w) >= FLOW_W
+    )
+
+
+def _since(before_s: float | None, now_s: float, *, holds: bool) -> float | None:
+    """Return since when something holds without a break."""
+    if not holds:
+        return None
+    return now_s if before_s is None else before_s
+
+
+def _take_in(memory: OutageMemory, signs: Signs, now_s: float, *, asleep: bool) -> None:
+    """Measure how long the signs stand; nobody watched them in the sleep."""
+    if asleep:
+        memory.gone_s = memory.calm_s = memory.back_s = None
+        memory.mains_s = memory.said_s = None
+    if signs.gone and memory.gone_s is None:
+        memory.gone_unseen = asleep
+    if signs.back and memory.back_s is None:
+        memory.back_unseen = asleep
+    memory.gone_s = _since(memory.gone_s, now_s, holds=signs.gone)
+    memory.calm_s = _since(memory.calm_s, now_s, holds=not signs.away)
+    memory.back_s = _since(memory.back_s, now_s, holds=signs.back)
+    memory.mains_s = _since(memory.mains_s, now_s, holds=signs.mains is True)
+
+
+def _move_on(
+    state: HomeState, inputs: Inputs, signs: Signs, now_s: float, *, asleep: bool
+) -> OutageRecord | None:
+    """Go from one phase to the next; return the record of an outage that has ended."""
+    memory = state.outage
+    settings = inputs.outage
+    if memory.test and signs.real:
+        # What was played comes true: everything is seen with new eyes.
+        memory.test = False
+        memory.record = None
+        memory.gone_s = now_s
+        _enter(memory, OutagePhase.SUSPECTED, now_s)
+    if memory.phase in (OutagePhase.NORMAL, OutagePhase.RESTORING):
+        if not signs.gone:
+            return None
+        memory.test = not signs.real
+        _enter(memory, OutagePhase.SUSPECTED, now_s)
+    if memory.phase is OutagePhase.SUSPECTED:
+        at_once = asleep and bool(signs.carrying) and signs.real
+        if memory.gone_s is not None and (
+            at_once or now_s - memory.gone_s >= settings.debounce_s
+        ):
+            _begin(state, memory.gone_s, now_s)
+        elif memory.calm_s is not None and (
+            now_s - memory.calm_s >= settings.debounce_s
+        ):
+            memory.test = False
+            _enter(memory, OutagePhase.NORMAL, now_s)
+        return None
+    if memory.back_s is None:
+        return None
+    stable_s = now_s - memory.back_s
+    if (
+        memory.phase is OutagePhase.WAITING_TO_SWITCH_BACK
+        and memory.mains_s is not None
+        and stable_s >= settings.debounce_s
+    ):
+        # The grid was stable already when somebody switched back to it.
+        stable_s = max(stable_s, now_s - memory.mains_s)
+    if stable_s < settings.stable_s:
+        return None
+    return _finish(memory, memory.back_s, now_s)
+
+
+def _enter(memory: OutageMemory, phase: OutagePhase, now_s: float) -> None:
+    if memory.phase is not phase:
+        memory.phase = phase
+        memory.phase_s = now_s
+
+
+def _begin(state: HomeState, began_s: float, now_s: float) -> None:
+    memory = state.outage
+    memory.record = OutageRecord(
+        began_s=began_s, began_unseen=memory.gone_unseen, test=memory.test
+    )
+    memory.this_boot = True
+    memory.before_kwh = {key: unit.discharged_kwh for key, unit in state.units.items()}
+    if not memory.test:
+        memory.outages += 1
+    _enter(memory, OutagePhase.OUTAGE, now_s)
+
+
+def _finish(memory: OutageMemory, back_s: float, now_s: float) -> OutageRecord | None:
+    """End the outage: the grid is stable since `back_s`."""
+    record = memory.record
+    if record is not None:
+        record = replace(
+            record,
+            ended_s=max(back_s, record.began_s),
+            ended_unseen=memory.back_unseen,
+        )
+        memory.minutes += _running_min(memory, record.ended_s or back_s)
+        memory.record = record
+    memory.test = False
+    _enter(memory, OutagePhase.RESTORING, now_s)
+    return record
+
+
+def _settle_phase(
+    memory: OutageMemory,
+    inputs: Inputs,
+    signs: Signs,
+    reasons: dict[str, NoBackup],
+    now_s: float,
+) -> None:
+    """See who carries the house, and whether a person is waited for."""
+    if memory.test:
+        return
+    settings = inputs.outage
+    if signs.carrying:
+        stable_s = 0.0 if memory.mains_s is None else now_s - memory.mains_s
+        if any(inputs.units[key].backup.by_hand_back for key in signs.carrying):
+            waits = stable_s >= settings.stable_s and signs.mains is True
+        else:
+            waits = stable_s >= settings.stable_s + SWITCH_BACK_S
+        phase = OutagePhase.WAITING_TO_SWITCH_BACK if waits else OutagePhase.OUTAGE
+    elif memory.phase is OutagePhase.WAITING_TO_SWITCH_BACK and signs.mains is True:
+        # Somebody is switching.
+        return
+    elif signs.away and any(
+        can_carry(known) and begins_by_hand(known) and key not in reasons
+        for key, known in inputs.units.items()
+    ):
+        phase = OutagePhase.WAITING_FOR_PERSON
+    else:
+        phase = OutagePhase.OUTAGE
+    _enter(memory, phase, now_s)
+
+
+def _write_down(state: HomeState, inputs: Inputs, signs: Signs) -> None:
+    """Keep the figures of the outage that runs."""
+    memory = state.outage
+    record = memory.record
+    if record is None or record.ended_s is not None:
+        return
+    carried_kwh = 0.0
+    if not memory.test:
+        carried_kwh = sum(
+            max(0.0, state.units[key].discharged_kwh - before_kwh)
+            for key, before_kwh in memory.before_kwh.items()
+            if key in state.units
+        )
+    lowest = record.lowest_soc_percent
+    soc = charge_percent(state, inputs, signs.carrying)
+    if soc is not None:
+        lowest = soc if lowest is None else min(lowest, soc)
+    memory.record = replace(record, carried_kwh=carried_kwh, lowest_soc_percent=lowest)
+
+
+def _turn_year(memory: OutageMemory, year: str, now_s: float) -> None:
+    """Begin to count anew with a local year; a clock that is behind turns none back."""
+    if year > memory.year:
+        memory.year = year
+        memory.year_s = now_s
+        memory.outages = 0
+        memory.minutes = 0.0
+
+
+def _running_min(memory: OutageMemory, until_s: float) -> float:
+    """Return the minutes of this year that an outage has lasted, until then."""
+    record = memory.record
+    if record is None or record.test or record.ended_s is not None:
+        return 0.0
+    began_s = max(record.began_s, memory.year_s or 0.0)
+    return max(0.0, until_s - began_s) / 60.0
