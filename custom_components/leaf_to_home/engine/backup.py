@@ -2,10 +2,18 @@
 
 from .battery import UnitKind
 from .guard import islands
-from .model import Inputs, IslandingStart, UnitInputs, UnitStatus
+from .model import HomeMode, Inputs, IslandingStart, UnitInputs, UnitMode, UnitStatus
 from .outage_model import NoBackup, OutageSettings
+from .runtime import Store
+from .shedding import Burden
 from .soc import soc_percent
 from .state import HomeState, UnitState
+
+# Discharge at the floor goes on this far above it again, percent.
+RESUME_PERCENT = 2.0
+# What can be shed is off this long after the floor was reached; a stop that did nothing
+# is told again as late.
+STOP_S = 60.0
 
 
 def can_carry(known: UnitInputs) -> bool:
@@ -113,3 +121,110 @@ def charge_percent(state: HomeState, inputs: Inputs, keys: list[str]) -> float |
         stored_kwh += unit.stored_kwh
         capacity_kwh += inputs.units[key].spec.capacity_kwh
     return stored_kwh / capacity_kwh * 100.0 if capacity_kwh > 0.0 else None
+
+
+def watch_floors(
+    state: HomeState, inputs: Inputs, carrying: list[str], now_s: float
+) -> None:
+    """See which of the units that carry have come to their floor."""
+    floors_s = state.outage.floors_s
+    for key in carrying:
+        unit, known = state.units[key], inputs.units[key]
+        soc = soc_percent(unit, known.spec)
+        if soc is None:
+            continue
+        floor = floor_percent(unit, known, inputs.outage)
+        if soc <= floor:
+            floors_s.setdefault(key, now_s)
+        elif soc >= floor + RESUME_PERCENT:
+            floors_s.pop(key, None)
+
+
+def stops(state: HomeState, inputs: Inputs, now_s: float) -> set[str]:
+    """Return the units whose island ends at the floor, where the user wants that.
+
+    A stop takes the light and may not be undone, so that it is told only to a station
+    on which it was tried, at the floor that it says itself, and at last.
+    """
+    memory = state.outage
+    result: set[str] = set()
+    if memory.test or not memory.holds:
+        return result
+    for key, since_s in memory.floors_s.items():
+        known = inputs.units.get(key)
+        if known is None or not says_island(known, now_s):
+            continue
+        unit, backup = state.units[key], known.backup
+        soc = soc_percent(unit, known.spec)
+        told_s = memory.stops_s.get(key, since_s)
+        if (
+            backup.stop_at_floor
+            and backup.stop_tested
+            and state.settings.mode not in (HomeMode.OBSERVE, HomeMode.OFF)
+            and unit.settings.mode is not UnitMode.OFF
+            and soc is not None
+            and soc <= floor_percent(unit, known, inputs.outage)
+            and now_s - told_s >= STOP_S
+        ):
+            memory.stops_s[key] = now_s
+            result.add(key)
+    return result
+
+
+def stores_of(state: HomeState, inputs: Inputs, keys: list[str]) -> list[Store]:
+    """Return the batteries among `keys` of which it is known what is in them."""
+    result: list[Store] = []
+    for key in keys:
+        unit, known = state.units[key], inputs.units[key]
+        if unit.stored_kwh is None:
+            continue
+        spec = known.spec
+        floor = floor_percent(unit, known, inputs.outage)
+        result.append(
+            Store(
+                spec=spec,
+                usable_kwh=max(
+                    0.0, unit.stored_kwh - spec.capacity_kwh * floor / 100.0
+                ),
+                room_kwh=max(0.0, spec.capacity_kwh - unit.stored_kwh),
+                own_w=known.backup.own_w,
+                solar=known.backup.solar_in_island,
+            )
+        )
+    return result
+
+
+def burden_of(
+    state: HomeState,
+    inputs: Inputs,
+    carrying: list[str],
+    given_w: float | None,
+    now_s: float,
+) -> Burden:
+    """Return what the units that carry bear, and what they have left."""
+    memory = state.outage
+    runtime = memory.runtime
+    backups = [(inputs.units[key].spec, inputs.units[key].backup) for key in carrying]
+    limits_w = [
+        spec.max_discharge_w if backup.limit_w is None else backup.limit_w
+        for spec, backup in backups
+    ]
+    legs = [backup.leg_limit_w for _, backup in backups]
+    leg_limits_w = [limit_w for limit_w in legs if limit_w is not None]
+    legged = bool(legs) and len(leg_limits_w) == len(legs)
+    played = memory.test
+    return Burden(
+        power_w=None if played else given_w,
+        limit_w=sum(limits_w) if limits_w else None,
+        legs_w=tuple(
+            abs(phase.value) if phase is not None and phase.fresh(now_s) else 0.0
+            for phase in inputs.phases
+        ),
+        leg_limit_w=sum(leg_limits_w) if legged else None,
+        soc_percent=charge_percent(state, inputs, carrying),
+        low_h=runtime.low_h if runtime is not None and carrying else None,
+        gain_h=runtime.tier_gain_h if runtime is not None else {},
+        endless=runtime is not None and runtime.low_h is None,
+        floor=bool(carrying) and all(key in memory.floors_s for key in carrying),
+        played=played,
+    )

@@ -8,17 +8,28 @@ from dataclasses import dataclass, replace
 
 from .backup import (
     begins_by_hand,
+    burden_of,
     can_carry,
     carried_w,
     charge_percent,
     islanding,
     no_backup,
     says_island,
+    watch_floors,
 )
 from .guard import ASLEEP_S, FLOW_W
 from .model import Inputs, UnitInputs
+from .outage_care import all_back, care, come_back, feel, foresee, unit_notices
 from .outage_memory import OutageMemory
-from .outage_model import NoBackup, OutageDecision, OutagePhase, OutageRecord
+from .outage_model import (
+    CARRYING,
+    LoadCommand,
+    NoBackup,
+    OutageDecision,
+    OutagePhase,
+    OutageRecord,
+)
+from .shedding import Burden, notices
 from .state import HomeState
 
 # A clock that differs by more than this from one that is never set has been set.
@@ -30,14 +41,6 @@ WRITTEN_S = 1_767_225_600.0
 SAID_BACK_S = 600.0
 # A station that has not gone back to a stable grid for this long needs a person.
 SWITCH_BACK_S = 600.0
-
-_CARRYING = frozenset(
-    {
-        OutagePhase.OUTAGE,
-        OutagePhase.WAITING_FOR_PERSON,
-        OutagePhase.WAITING_TO_SWITCH_BACK,
-    }
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,28 +86,61 @@ def proceed(
 ) -> OutageDecision:
     """Go on with the outage, or with none, and return what is to be done."""
     memory = state.outage
+    dt_s = 0.0 if asleep or state.time_s is None else max(0.0, now_s - state.time_s)
     _turn_year(memory, today[:4], now_s)
     signs = _signs(state, inputs, now_s)
     _take_in(memory, signs, now_s, asleep=asleep)
+    before = memory.phase
     ended = _move_on(state, inputs, signs, now_s, asleep=asleep)
-    if memory.phase is OutagePhase.NORMAL:
-        memory.clock_unsure = False
     reasons = {
         key: reason
         for key, known in inputs.units.items()
         if (reason := no_backup(state.units[key], known, inputs.outage, now_s))
     }
-    if memory.phase in _CARRYING:
+    commands: list[LoadCommand] = []
+    burden: Burden | None = None
+    given_w = carried_w(inputs, signs.carrying, now_s) if signs.carrying else None
+    if memory.phase in CARRYING:
         _settle_phase(memory, inputs, signs, reasons, now_s)
-        _write_down(state, inputs, signs)
+        if memory.test:
+            given_w = state.load_w
+        watch_floors(state, inputs, signs.carrying, now_s)
+        feel(memory, given_w, dt_s)
+    elif memory.phase is OutagePhase.NORMAL:
+        feel(memory, state.load_w, dt_s)
+    keys = signs.carrying or [
+        key
+        for key, known in inputs.units.items()
+        if key not in reasons and can_carry(known)
+    ]
+    foresee(state, inputs, keys, now_s, anew=memory.phase is not before)
+    if memory.phase in CARRYING:
+        burden = burden_of(state, inputs, signs.carrying, given_w, now_s)
+        commands = care(state, inputs, burden, now_s)
+        _write_down(state, inputs, signs.carrying)
+    elif memory.phase is not OutagePhase.SUSPECTED:
+        commands = come_back(state, inputs, now_s)
+        if memory.phase is OutagePhase.RESTORING and all_back(memory, now_s):
+            _enter(memory, OutagePhase.NORMAL, now_s)
+    if memory.phase is OutagePhase.NORMAL:
+        memory.clock_unsure = False
+    elif now_s < WRITTEN_S:
+        memory.clock_unsure = True
     return OutageDecision(
         phase=memory.phase,
         since_s=memory.phase_s,
         test=memory.test,
         no_backup=reasons,
-        carried_w=state.load_w
-        if memory.test
-        else carried_w(inputs, signs.carrying, now_s),
+        runtime=memory.runtime,
+        carried_w=given_w,
+        commands=tuple(commands),
+        notices=tuple(
+            unit_notices(state, inputs, signs.carrying, reasons)
+            + notices(memory, burden, now_s)
+        )
+        if memory.loads or reasons or memory.phase is not OutagePhase.NORMAL
+        else (),
+        tiers_shed={key: tier.reason for key, tier in memory.tiers.items()},
         record=memory.record,
         ended=ended,
         outages_this_year=memory.outages,
@@ -218,7 +254,8 @@ def _move_on(
             now_s - memory.calm_s >= settings.debounce_s
         ):
             memory.test = False
-            _enter(memory, OutagePhase.NORMAL, now_s)
+            back = OutagePhase.RESTORING if memory.loads else OutagePhase.NORMAL
+            _enter(memory, back, now_s)
         return None
     if memory.back_s is None:
         return None
@@ -250,6 +287,8 @@ def _begin(state: HomeState, began_s: float, now_s: float) -> None:
     memory.before_kwh = {key: unit.discharged_kwh for key, unit in state.units.items()}
     if not memory.test:
         memory.outages += 1
+        # What is carried is not all that the home drew before.
+        memory.load_seen_s = 0.0
     _enter(memory, OutagePhase.OUTAGE, now_s)
 
 
@@ -265,6 +304,10 @@ def _finish(memory: OutageMemory, back_s: float, now_s: float) -> OutageRecord |
         memory.minutes += _running_min(memory, record.ended_s or back_s)
         memory.record = record
     memory.test = False
+    memory.tiers.clear()
+    memory.overloads.clear()
+    memory.floors_s.clear()
+    memory.stops_s.clear()
     _enter(memory, OutagePhase.RESTORING, now_s)
     return record
 
@@ -300,7 +343,7 @@ def _settle_phase(
     _enter(memory, phase, now_s)
 
 
-def _write_down(state: HomeState, inputs: Inputs, signs: Signs) -> None:
+def _write_down(state: HomeState, inputs: Inputs, carrying: list[str]) -> None:
     """Keep the figures of the outage that runs."""
     memory = state.outage
     record = memory.record
@@ -314,7 +357,7 @@ def _write_down(state: HomeState, inputs: Inputs, signs: Signs) -> None:
             if key in state.units
         )
     lowest = record.lowest_soc_percent
-    soc = charge_percent(state, inputs, signs.carrying)
+    soc = charge_percent(state, inputs, carrying)
     if soc is not None:
         lowest = soc if lowest is None else min(lowest, soc)
     memory.record = replace(record, carried_kwh=carried_kwh, lowest_soc_percent=lowest)

@@ -61,7 +61,8 @@ class OutageMemory:
     are none of an outage; since `mains_s` the mains sensors see the grid, since
     `said_s` units only say that they are tied to it. `before_kwh` is what each unit
     had given when the outage began. `load_w` is the recent load, of which
-    `load_seen_s` seconds were seen. `outages` and `minutes` belong to `year`, which
+    `load_seen_s` seconds were seen; since `floors_s` a unit is at its outage floor, and
+    at `stops_s` it was told to end. `outages` and `minutes` belong to `year`, which
     began no later than `year_s`. The outage that runs began in `this_boot` if the
     clock was not lost since.
     """
@@ -89,7 +90,7 @@ class OutageMemory:
     load_seen_s: float = 0.0
     runtime: Runtime | None = None
     runtime_s: float | None = None
-    floors: dict[str, bool] = field(default_factory=dict)
+    floors_s: dict[str, float] = field(default_factory=dict)
     stops_s: dict[str, float] = field(default_factory=dict)
     tiers: dict[str, TierMemory] = field(default_factory=dict)
     loads: dict[str, LoadMemory] = field(default_factory=dict)
@@ -124,7 +125,9 @@ class OutageMemory:
             at_s = getattr(self, name)
             if at_s is not None:
                 setattr(self, name, moved(at_s))
-        self.stops_s = {key: moved(at_s) for key, at_s in self.stops_s.items()}
+        for name in ("floors_s", "stops_s"):
+            times_s = getattr(self, name)
+            setattr(self, name, {key: moved(at_s) for key, at_s in times_s.items()})
         for name in ("tiers", "loads", "seen"):
             book = getattr(self, name)
             setattr(
@@ -138,7 +141,7 @@ _HOLDING = frozenset(OutagePhase) - {OutagePhase.NORMAL, OutagePhase.RESTORING}
 _NAMES = tuple(item.name for item in fields(OutageMemory))
 _BOOKS = (
     "before_kwh",
-    "floors",
+    "floors_s",
     "stops_s",
     "tiers",
     "loads",

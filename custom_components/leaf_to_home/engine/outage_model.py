@@ -20,6 +20,16 @@ class OutagePhase(StrEnum):
     WAITING_TO_SWITCH_BACK = "waiting_to_switch_back"
 
 
+# The phases in which the grid is away.
+CARRYING = frozenset(
+    {
+        OutagePhase.OUTAGE,
+        OutagePhase.WAITING_FOR_PERSON,
+        OutagePhase.WAITING_TO_SWITCH_BACK,
+    }
+)
+
+
 class NoBackup(StrEnum):
     """Why a unit could not carry the house if the grid went now."""
 

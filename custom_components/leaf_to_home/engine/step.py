@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from . import native
 from .announced import announced, without_past
+from .backup import stops
 from .battery_health import observe
 from .bounds import Room, above_allowed, bound, ceiling_percent, fits, floor_percent
 from .charging import learn_charging
@@ -95,6 +96,8 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
 
     table = _Table(state, inputs, picture, now_s)
     decisions = table.decide()
+    for key in stops(state, inputs, now_s):
+        decisions[key] = replace(decisions[key], stop=True)
     slot = table.slot
     average_w, left_w = window_figures(state, inputs.site, now_s)
     return state, Decision(
