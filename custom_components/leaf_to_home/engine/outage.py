@@ -156,8 +156,11 @@ def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
         says_island(inputs.units[key], now_s) for key in carrying
     )
     tied = mains is True or _tied(state, inputs, now_s)
-    played = inputs.outage_test and not gone
-    ends = state.outage.test and not inputs.outage_test and not gone
+    # What is real is never mistaken for a play, nor a play for something real.
+    memory = state.outage
+    plays = memory.test or memory.phase in (OutagePhase.NORMAL, OutagePhase.RESTORING)
+    played = inputs.outage_test and plays and not gone and not away
+    ends = memory.test and not inputs.outage_test and not gone and not away
     return Signs(
         real=gone,
         gone=gone or played,
