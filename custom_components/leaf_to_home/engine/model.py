@@ -177,10 +177,13 @@ class Capabilities:
     """What a driver found that its device can do; never guessed from a model name.
 
     With `native_follow` it follows the load by a meter of its own, with
-    `follow_ceiling` up to a power that it can be told.
+    `follow_ceiling` up to a power that it can be told. Without `charges` or
+    `discharges` nothing leads to that direction.
     """
 
     set_power: bool = True
+    charges: bool = True
+    discharges: bool = True
     native_follow: bool = False
     follow_ceiling: bool = False
     native_import_limit: bool = False

@@ -103,6 +103,8 @@ def _manual_over(
 
 def charge_ceiling_w(known: UnitInputs, settings: UnitSettings) -> float:
     """Return the highest charging power that device and user allow, W."""
+    if not known.capabilities.charges:
+        return 0.0
     return _ceiling(
         measured_charge_w(known.spec, known.reading),
         known.reading.max_charge_w if known.reading else None,
@@ -112,6 +114,8 @@ def charge_ceiling_w(known: UnitInputs, settings: UnitSettings) -> float:
 
 def discharge_ceiling_w(known: UnitInputs, settings: UnitSettings) -> float:
     """Return the highest discharging power that device and user allow, W."""
+    if not known.capabilities.discharges:
+        return 0.0
     return _ceiling(
         measured_discharge_w(known.spec, known.reading),
         known.reading.max_discharge_w if known.reading else None,
