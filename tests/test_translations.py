@@ -35,6 +35,7 @@ from custom_components.leaf_to_home.engine.problems import Problem
 from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
 from custom_components.leaf_to_home.units import base
 from custom_components.leaf_to_home.units.echonet_lite import notices
+from custom_components.leaf_to_home.units.mapped import notices as mapped_notices
 
 PACKAGE = Path(sensor.__file__).parent
 LANGUAGES = sorted(path.stem for path in (PACKAGE / "translations").glob("*.json"))
@@ -189,6 +190,7 @@ def test_issues(language: str) -> None:
         health.ISSUE_STORE_UNREADABLE,
         notices.ISSUE_PORT,
         base.ISSUE_VEHICLE,
+        *mapped_notices.ISSUES,
     }
 
 

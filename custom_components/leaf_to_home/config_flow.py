@@ -29,12 +29,14 @@ from .flow_tariff import CONF_EXPORT, CONF_IMPORT
 from .flow_trips import TRIP_KEYS, TripSteps
 from .units.base import DRIVERS
 from .units.echonet_lite_form import EchonetLiteSteps
+from .units.entities_form import EntitiesSteps
 from .units.simulated_form import SimulatedSteps
 
 
 class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
     SimulatedSteps[ContextT, ResultT, HandlerT],
     EchonetLiteSteps[ContextT, ResultT, HandlerT],
+    EntitiesSteps[ContextT, ResultT, HandlerT],
 ):
     """Every driver's form; a new driver adds its own here."""
 

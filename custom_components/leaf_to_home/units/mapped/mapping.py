@@ -8,11 +8,13 @@ from typing import Any, Final
 from homeassistant.const import Platform
 from homeassistant.core import split_entity_id
 
-# Keys of the mapping in a unit's data; all of them may be missing.
+# Where a unit's data have the mapping, and its keys; all of them may be missing.
+CONF_SETPOINT: Final = "setpoint"
 CONF_POWER: Final = "power"
 CONF_POSITIVE: Final = "positive"  # what a positive value of `power` does
 CONF_CHARGE_POWER: Final = "charge_power"
 CONF_DISCHARGE_POWER: Final = "discharge_power"
+CONF_UNIT: Final = "number_unit"  # of numbers that name none
 CONF_VOLTAGE: Final = "voltage_v"  # what an ampere of the numbers is worth
 CONF_VOLTAGE_ENTITY: Final = "voltage_entity"  # the same, measured
 CONF_RATED: Final = "rated_w"  # what 100 % of the numbers is worth
@@ -60,6 +62,7 @@ class SetpointMap:
     charge_positive: bool = True
     charge_power: str | None = None
     discharge_power: str | None = None
+    unit: str | None = None
     voltage_v: float | None = None
     voltage_entity: str | None = None
     rated_w: float | None = None
@@ -84,6 +87,7 @@ class SetpointMap:
             charge_positive=data.get(CONF_POSITIVE, Way.CHARGE) == Way.CHARGE,
             charge_power=data.get(CONF_CHARGE_POWER),
             discharge_power=data.get(CONF_DISCHARGE_POWER),
+            unit=data.get(CONF_UNIT),
             voltage_v=data.get(CONF_VOLTAGE),
             voltage_entity=data.get(CONF_VOLTAGE_ENTITY),
             rated_w=data.get(CONF_RATED),

@@ -273,9 +273,8 @@ def _sign(map_: SetpointMap, way: Way) -> float:
 
 
 def _per_w(map_: SetpointMap, entity_id: str, unit: str | None, look: Look) -> float:
-    if unit is None:
-        # Helpers and many devices name none: watts are the usual.
-        return 1.0
+    # Helpers and many devices name none: watts are the usual.
+    unit = unit or map_.unit or UnitOfPower.WATT
     if unit in PowerConverter.VALID_UNITS:
         return PowerConverter.convert(1.0, UnitOfPower.WATT, unit)
     if unit == UnitOfElectricCurrent.AMPERE:
