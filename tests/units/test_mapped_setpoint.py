@@ -211,8 +211,11 @@ async def test_a_watchdog_is_fed_with_what_is_so_already(hass: HomeAssistant) ->
     await bench.apply(1500.0)
     calls = count_calls(hass)
     await bench.apply(1500.0)
-    # Both numbers; nobody feeds a mode.
-    assert calls == [("input_number", "set_value")] * 2
+    assert calls == [
+        ("input_number", "set_value"),
+        ("input_number", "set_value"),
+        ("input_select", "select_option"),
+    ]
 
 
 async def test_a_device_that_wears_is_written_to_at_its_pace(
@@ -409,3 +412,32 @@ async def test_an_action_that_does_not_answer_is_not_waited_for(
     hass.services.async_register("script", "inverter_set", hang)
     assert await bench.apply(-1000.0) == (OutcomeKind.REFUSED, None, "write_refused")
     assert bench.setpoint.refusal == (foreign.SCRIPT, "no answer")
+
+
+async def test_what_shows_only_while_it_is_led_is_enabled_first(
+    hass: HomeAssistant,
+) -> None:
+    bench = Bench(hass, **EACH, enable=[foreign.REMOTE])
+    shown = hass.states.get(foreign.MODE)
+    assert shown is not None
+    hass.states.async_set(foreign.MODE, "unavailable", shown.attributes)
+    # That is how it should be: nobody is told that something is amiss.
+    assert bench.setpoint.unavailable is None
+    assert (await bench.setpoint.park()).kind is OutcomeKind.APPLIED
+    assert await bench.apply(1000.0) == (OutcomeKind.PENDING, None, "enabling")
+    assert state(hass, foreign.REMOTE) == "on"
+    assert bench.setpoint.unavailable == foreign.MODE
+    hass.states.async_set(foreign.MODE, "Self use", shown.attributes)
+    assert await bench.apply(1000.0) == (OutcomeKind.APPLIED, 1000.0, None)
+    assert state(hass, foreign.MODE) == "Force discharge"
+
+
+async def test_what_enables_goes_off_when_it_is_left_to_itself(
+    hass: HomeAssistant,
+) -> None:
+    bench = Bench(hass, **EACH, enable=[foreign.REMOTE], park="auto")
+    await bench.apply(1000.0)
+    assert state(hass, foreign.REMOTE) == "on"
+    await bench.setpoint.park()
+    assert state(hass, foreign.MODE) == "Self use"
+    assert state(hass, foreign.REMOTE) == "off"

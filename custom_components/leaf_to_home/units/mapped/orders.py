@@ -247,6 +247,19 @@ def rest(map_: SetpointMap, look: Look, way: Way = Way.IDLE) -> Order:
     )
 
 
+def enabling(map_: SetpointMap, look: Look) -> Order | None:
+    """Return what makes the other entities available; None: it is on, or not there.
+
+    Some integrations offer nothing to write to before a device is led at all.
+    """
+    writes = tuple(
+        Write(entity_id=entity_id, target=STATE_ON)
+        for entity_id in map_.enable
+        if (state := look(entity_id)) is not None and state.state == STATE_OFF
+    )
+    return Order(way=Way.IDLE, power_w=None, writes=writes) if writes else None
+
+
 def reach_w(map_: SetpointMap, way: Way, look: Look) -> float | None:
     """Return the highest power of a direction, W; 0: none, None: not known."""
     if not map_.able(way):

@@ -35,6 +35,7 @@ from .orders import (
     ENTITY_UNAVAILABLE,
     Order,
     Unusable,
+    enabling,
     make,
     reach_w,
     rest,
@@ -43,6 +44,8 @@ from .writer import ISLANDING, RESTING, Writer, outcome
 
 # A device that wears is not written to this soon again.
 PACED: Final = "paced"
+# It has to be switched to being led before it can be told anything.
+ENABLING: Final = "enabling"
 
 # These do not wait for a device that wears.
 URGENT: Final = frozenset(
@@ -105,8 +108,9 @@ class MappedSetpoint:
 
     @property
     def unavailable(self) -> str | None:
-        """Return an entity that is not there, None where all are."""
-        for entity_id in self.map.entities:
+        """Return an entity that should be there and is not, None where all are."""
+        sleeping = enabling(self.map, self._look) is not None
+        for entity_id in self.map.enable if sleeping else self.map.entities:
             state = self._look(entity_id)
             if state is None or state.state == STATE_UNAVAILABLE:
                 return entity_id
@@ -189,7 +193,15 @@ class MappedSetpoint:
         try:
             order = self._order(setpoint)
         except Unusable as err:
-            return _unusable(err)
+            first = enabling(self.map, self._look)
+            if first is None or err.detail != ENTITY_UNAVAILABLE:
+                return _unusable(err)
+            result = await self._writer.carry_out(first, feed=False)
+            # Nothing of what is meant stands yet.
+            self._forget()
+            if result.kind is OutcomeKind.REFUSED:
+                return result
+            return outcome(OutcomeKind.PENDING, detail=ENABLING)
         if self._too_soon(order, setpoint):
             standing = self._writer.standing
             return outcome(
@@ -212,6 +224,9 @@ class MappedSetpoint:
         try:
             order = rest(self.map, self._look, self.map.park)
         except Unusable as err:
+            if enabling(self.map, self._look) is not None:
+                # It is not led, and so left to itself already.
+                return outcome(OutcomeKind.APPLIED)
             return _unusable(err)
         result = await self._carry_out(order, feed=False)
         if self._writer.standing is not None:

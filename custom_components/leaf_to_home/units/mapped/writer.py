@@ -11,7 +11,7 @@ from homeassistant.util import dt as dt_util
 
 from ...engine.model import Outcome, OutcomeKind
 from .calls import WriteRefused, async_write
-from .mapping import NUMBERS, SCRIPTS, Way, domain
+from .mapping import NUMBERS, SCRIPTS, SELECTS, Way, domain
 from .orders import DEVICE_LIMIT, Order, Write, number
 
 # Everything has to be done with within the worker's patience.
@@ -187,7 +187,7 @@ class Writer:
                 return feed or self._told != (order.way, order.power_w)
             return feed or self._pressed is not order.way
         if write.stands(self._hass.states.get(write.entity_id)):
-            return feed and kind in NUMBERS
+            return feed and kind in (*NUMBERS, *SELECTS)
         target, sent_s = self._sent.get(write.entity_id, (None, 0.0))
         return target != write.target or not 0.0 <= _utc_s() - sent_s < AGAIN_S
 
