@@ -373,7 +373,7 @@ async def test_a_power_against_the_command_stops_the_unit_for_good(
         "power_against_command",
     )
     assert state(hass, foreign.SIGNED) == 0.0
-    reading = bench.read(0.0, freezer().timestamp() + 1.0)
+    reading = bench.read(0.0, freezer().timestamp())
     assert reading.status is UnitStatus.FAULT
     assert reading.fault == "power_against_command"
 
@@ -422,7 +422,7 @@ async def test_what_shows_only_while_it_is_led_is_enabled_first(
     assert shown is not None
     hass.states.async_set(foreign.MODE, "unavailable", shown.attributes)
     # That is how it should be: nobody is told that something is amiss.
-    assert bench.setpoint.unavailable is None
+    assert bench.setpoint.diagnostics()["unavailable"] is None
     assert (await bench.setpoint.park()).kind is OutcomeKind.APPLIED
     assert await bench.apply(1000.0) == (OutcomeKind.PENDING, None, "enabling")
     assert state(hass, foreign.REMOTE) == "on"

@@ -40,6 +40,7 @@ CONF_READ: Final = "read"
 CONF_SOC: Final = "soc"
 CONF_POWER: Final = "power"
 CONF_INVERTED: Final = "power_inverted"  # positive means charging there
+CONF_MAX_AGE: Final = "power_max_age_s"  # of a power that only speaks when it changes
 CONF_SOH: Final = "soh"
 CONF_PLUGGED: Final = "plugged"
 CONF_FAULT: Final = "fault"
@@ -64,6 +65,8 @@ READ_KEYS: Final = (
 
 # Looking at states costs nothing.
 POLL: Final = timedelta(seconds=5)
+# Three looks: whoever is dark is told nothing new soon.
+MAX_AGE_S: Final = 15.0
 NOTHING: Final = (STATE_UNAVAILABLE, STATE_UNKNOWN)
 FAULT_REPORTED: Final = "reported_by_entity"
 
@@ -91,7 +94,9 @@ class EntitiesUnit:
         self._power: Source | None = None
         if (entity_id := self._read.get(CONF_POWER)) is not None:
             sign = -1.0 if self._read.get(CONF_INVERTED) else 1.0
-            self._power = Source(hass, entity_id, sign=sign)
+            self._power = Source(
+                hass, entity_id, sign=sign, max_age_s=self._read.get(CONF_MAX_AGE)
+            )
         self._notices = MappedNotices(hass, context.subentry_id, context.name)
         self._jumps = SocJumps(context.spec)
         self._listeners: list[Callable[[Reading], None]] = []
@@ -189,6 +194,7 @@ class EntitiesUnit:
         fault = self._is_on(CONF_FAULT)
         reading = Reading(
             time_s=now_s,
+            max_age_s=MAX_AGE_S,
             soc_percent=None if contradictory else self._number(CONF_SOC),
             soh_percent=self._number(CONF_SOH),
             power_w=self._power_w(),

@@ -4,12 +4,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from homeassistant.components.sensor import SensorDeviceClass
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_UNAVAILABLE, Platform
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    STATE_UNAVAILABLE,
+    Platform,
+    UnitOfTime,
+)
 from homeassistant.data_entry_flow import FlowContext, FlowResult
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -28,6 +36,7 @@ from .entities import (
     CONF_INVERTED,
     CONF_ISLANDING,
     CONF_ISLANDING_START,
+    CONF_MAX_AGE,
     CONF_MAX_CHARGE,
     CONF_MAX_DISCHARGE,
     CONF_PLUGGED,
@@ -67,6 +76,14 @@ SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_SOC): _PERCENT,
         vol.Optional(CONF_POWER): _POWER,
+        vol.Optional(CONF_MAX_AGE): NumberSelector(
+            NumberSelectorConfig(
+                min=30,
+                max=86_400,
+                mode=NumberSelectorMode.BOX,
+                unit_of_measurement=UnitOfTime.SECONDS,
+            )
+        ),
         vol.Optional(CONF_PLUGGED): _ON_OFF,
         vol.Optional(CONF_ISLANDING): _ON_OFF,
         vol.Required(
@@ -135,7 +152,9 @@ class EntitiesSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handle
                 self._islanding_start = user_input[CONF_ISLANDING_START]
                 inverted = self._known_read().get(CONF_INVERTED, False)
                 self._read = {
-                    key: user_input[key] for key in READ_KEYS if key in user_input
+                    key: user_input[key]
+                    for key in (*READ_KEYS, CONF_MAX_AGE)
+                    if key in user_input
                 } | {CONF_INVERTED: inverted}
                 if CONF_POWER in self._read:
                     return await self.async_step_entities_sign()

@@ -153,13 +153,12 @@ class MappedSetpoint:
         `power_s` is when its power was measured, where that is not the reading's time.
         """
         known = self.conduct.fault is not None
-        self.conduct.see(
-            reading.power_w, reading.time_s if power_s is None else power_s
-        )
+        now_s = dt_util.utcnow().timestamp()
+        measured_s = reading.time_s if power_s is None else power_s
+        self.conduct.see(reading.power_w, measured_s, now_s)
         if self.conduct.fault is not None and not known:
             # The worker says its order once more, which has become a stop.
             self.restarts += 1
-        now_s = dt_util.utcnow().timestamp()
         reading = replace(
             reading,
             restarts=reading.restarts + self.restarts,
@@ -241,6 +240,7 @@ class MappedSetpoint:
             **self._writer.diagnostics(),
             **self.conduct.diagnostics(),
             "restarts": self.restarts,
+            "unavailable": self.unavailable,
             "entities": {
                 entity_id: state.state if (state := self._look(entity_id)) else None
                 for entity_id in self.map.entities
