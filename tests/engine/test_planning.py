@@ -9,6 +9,7 @@ import pytest
 
 from custom_components.leaf_to_home.engine.horizon import lay_out
 from custom_components.leaf_to_home.engine.model import (
+    Capabilities,
     CapacityTariff,
     Departure,
     Inputs,
@@ -326,6 +327,40 @@ def test_what_a_full_or_an_empty_battery_cannot_do_now_it_can_later(
     assert kind in planned(soc_percent)
     # Of one between the two it is what it can.
     assert kind not in planned(50.0)
+
+
+@pytest.mark.parametrize("soc_percent", [30.0, 60.0, 95.0])
+@pytest.mark.parametrize(
+    ("able", "never"),
+    [
+        (Capabilities(discharges=False), {IntentKind.COVER, IntentKind.EXPORT}),
+        (Capabilities(charges=False), {IntentKind.CHARGE, IntentKind.ABSORB}),
+    ],
+)
+def test_a_direction_without_a_path_is_never_planned(
+    able: Capabilities, never: set[IntentKind], soc_percent: float
+) -> None:
+    state, inputs = home(bands(), battery_export_limit_w=3000.0)
+    state.units["unit0"].stored_kwh = LEAF.capacity_kwh * soc_percent / 100.0
+    units = {"unit0": UnitInputs(spec=LEAF, capabilities=able)}
+    past = Past()
+    for slot in range(96):
+        # The sun shines more than the house takes, so there is something to absorb.
+        past.draw.add(
+            date(2026, 11, 22).toordinal(),
+            slot,
+            400.0,
+            3000.0 if 40 <= slot < 60 else 0.0,
+        )
+    plan = Planner().plan(
+        state, replace(inputs, units=units), past, OwnPast(history=past.draw), NOW_S
+    )["unit0"]
+    assert {step.intent.kind for step in plan.steps} & never == set()
+    for step in plan.steps:
+        if not able.discharges:
+            assert step.unit_w <= 0.0
+        else:
+            assert step.unit_w >= 0.0
 
 
 def test_a_trip_that_begins_early_is_not_short() -> None:
