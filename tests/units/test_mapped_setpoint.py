@@ -21,6 +21,7 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.units.mapped import (
     MappedSetpoint,
     calls as calls_module,
+    writer as writer_module,
 )
 
 from . import foreign
@@ -235,6 +236,28 @@ async def test_a_device_that_wears_is_written_to_at_its_pace(
     assert (await bench.apply(3000.0))[0] is OutcomeKind.APPLIED
 
 
+async def test_what_never_shows_is_written_at_that_pace_too(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer_module, "CONFIRM_S", 0.0)
+    bench = Bench(hass, **SIGNED, min_interval_s=60)
+    values: list[float] = []
+
+    async def forget(call: Any) -> None:
+        values.append(call.data["value"])
+
+    hass.services.async_register("input_number", "set_value", forget)
+    for power_w in (1000.0, 1100.0, 1200.0):
+        freezer.tick(5)
+        assert (await bench.apply(power_w))[0] is OutcomeKind.PENDING
+    assert values == [-1000.0]
+    freezer.tick(60)
+    await bench.apply(1300.0)
+    assert values == [-1000.0, -1300.0]
+
+
 async def test_an_entity_that_is_not_there_is_named(hass: HomeAssistant) -> None:
     bench = Bench(hass, **SIGNED)
     hass.states.async_remove(foreign.SIGNED)
@@ -284,9 +307,7 @@ async def test_a_refusal_is_kept_with_its_words(hass: HomeAssistant) -> None:
 async def test_an_entity_that_never_shows_it_leaves_the_outcome_open(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "custom_components.leaf_to_home.units.mapped.writer.CONFIRM_S", 0.05
-    )
+    monkeypatch.setattr(writer_module, "CONFIRM_S", 0.05)
     bench = Bench(hass, **SIGNED)
     calls: list[Any] = []
 
@@ -430,6 +451,21 @@ async def test_what_shows_only_while_it_is_led_is_enabled_first(
     hass.states.async_set(foreign.MODE, "Self use", shown.attributes)
     assert await bench.apply(1000.0) == (OutcomeKind.APPLIED, 1000.0, None)
     assert state(hass, foreign.MODE) == "Force discharge"
+
+
+async def test_what_is_not_led_any_more_does_not_go_on_where_it_was(
+    hass: HomeAssistant,
+) -> None:
+    options = {
+        way: EACH["mode_options"][way] for way in ("charge", "discharge", "idle")
+    }
+    bench = Bench(
+        hass, **EACH | {"mode_options": options}, enable=[foreign.REMOTE], park="auto"
+    )
+    await bench.apply(1000.0)
+    await bench.setpoint.park()
+    assert state(hass, foreign.MODE) == "Pause"
+    assert state(hass, foreign.REMOTE) == "off"
 
 
 async def test_what_enables_goes_off_when_it_is_left_to_itself(

@@ -14,6 +14,8 @@ from .orders import Order, Write
 
 # An action that takes longer is taken for one that does not answer.
 CALL_S: Final = 10.0
+# As much as anybody reads of an error.
+LONGEST: Final = 200
 
 
 class WriteRefused(Exception):
@@ -22,7 +24,7 @@ class WriteRefused(Exception):
     def __init__(self, entity_id: str, reason: str) -> None:
         super().__init__(f"{entity_id}: {reason}")
         self.entity_id = entity_id
-        self.reason = reason
+        self.reason = reason[:LONGEST]
 
 
 async def async_write(hass: HomeAssistant, order: Order, write: Write) -> None:

@@ -368,7 +368,11 @@ def _begin(map_: SetpointMap, way: Way, look: Look) -> Iterator[Write]:
         if domain(entity_id) in SWITCHES and entity_id not in mine:
             usable(entity_id, look)
             yield Write(entity_id=entity_id, target=STATE_OFF)
-    if map_.mode is not None and (option := map_.options.get(way)) is not None:
+    option = map_.options.get(way)
+    if way is Way.AUTO and option is None:
+        # Whoever is not led any more must not go on where he was when he is again.
+        option = map_.options.get(Way.IDLE)
+    if map_.mode is not None and option is not None:
         state = usable(map_.mode, look)
         if option not in state.attributes.get("options", (option,)):
             raise Unusable(map_.mode, NO_OPTION)

@@ -285,15 +285,18 @@ class MappedSetpoint:
             written_s is None
             or order.way in RESTING
             or setpoint.reason.code in URGENT
-            or standing is None
+            or not self._writer.writes_power(order)
         ):
             return False
         since_s = dt_util.utcnow().timestamp() - written_s
         if not 0.0 <= since_s < self.map.min_interval_s:
             return False
-        return standing.way is not order.way or abs(order.power_w or 0.0) > abs(
-            standing.power_w or 0.0
+        less = (
+            standing is not None
+            and standing.way is order.way
+            and abs(order.power_w or 0.0) < abs(standing.power_w or 0.0)
         )
+        return not less
 
     def _rests(self) -> bool:
         standing = self._writer.standing

@@ -118,6 +118,14 @@ class Writer:
             return await self._seen(order, deadline_s)
         return _stands(order)
 
+    def writes_power(self, order: Order) -> bool:
+        """Return whether an order would write another power than was written."""
+        return any(
+            domain(write.entity_id) in (*NUMBERS, *SCRIPTS)
+            and self._due(order, write, feed=False)
+            for write in order.writes
+        )
+
     def elsewhere(self, now_s: float) -> bool:
         """Return whether somebody else has written to an entity since."""
         standing = self.standing
@@ -145,7 +153,8 @@ class Writer:
         standing = self.standing
         return {
             "writes": self.writes,
-            "refusal": self.refusal,
+            # What the other integration said of it may name a place.
+            "refused": self.refusal and self.refusal[0],
             "standing": standing and standing.way,
             "standing_w": standing and standing.power_w,
             "standing_limit": standing and standing.limit,
