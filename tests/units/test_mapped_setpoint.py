@@ -477,3 +477,121 @@ async def test_what_enables_goes_off_when_it_is_left_to_itself(
     await bench.setpoint.park()
     assert state(hass, foreign.MODE) == "Self use"
     assert state(hass, foreign.REMOTE) == "off"
+
+
+def rounding(hass: HomeAssistant, share: float) -> None:
+    """Let the inverter take only a share of what it is told."""
+
+    async def take(call: Any) -> None:
+        shown = hass.states.get(foreign.SIGNED)
+        assert shown is not None
+        value = share * call.data["value"]
+        hass.states.async_set(foreign.SIGNED, str(value), shown.attributes)
+
+    hass.services.async_register("input_number", "set_value", take)
+
+
+async def test_a_device_that_takes_less_limits(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "CONFIRM_S", 0.0)
+    rounding(hass, 0.5)
+    bench = Bench(hass, **SIGNED)
+    assert await bench.apply(1000.0) == (OutcomeKind.LIMITED, 500.0, "device_limit")
+    assert not bench.read(500.0, 1.0).changed_elsewhere
+
+
+async def test_a_device_that_thinks_before_it_rounds_is_nobody_else(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    bench = Bench(hass, **SIGNED)
+    await bench.apply(1000.0)
+    freezer.tick(10)
+    await turn(hass, foreign.SIGNED, -900)
+    for _ in range(3):
+        freezer.tick(5)
+        assert not bench.read(900.0, 1.0).changed_elsewhere
+    # What is turned down later is turned by somebody.
+    freezer.tick(60)
+    await turn(hass, foreign.SIGNED, -500)
+    bench.read(500.0, 2.0)
+    freezer.tick(6)
+    assert bench.read(500.0, 3.0).changed_elsewhere
+
+
+async def test_a_button_is_pressed_once_and_what_it_does_is_looked_at(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "LOOK_S", 0.02)
+    bench = Bench(
+        hass,
+        actions={"charge": [foreign.STOP], "idle": [foreign.SCRIPT]},
+        dead_time_s=0.05,
+    )
+    calls = count_calls(hass)
+    bench.measured_w = 0.0
+    assert await bench.apply(-6000.0) == (OutcomeKind.LIMITED, 0.0, "not_seen")
+    bench.measured_w = -5800.0
+    assert await bench.apply(-6000.0) == (OutcomeKind.APPLIED, -6000.0, None)
+    assert calls == [("input_button", "press")]
+    # It has not ended because a script has run.
+    assert await bench.apply(0.0) == (OutcomeKind.LIMITED, -5800.0, "not_seen")
+
+
+async def test_a_stop_goes_on_after_a_refusal(hass: HomeAssistant) -> None:
+    bench = Bench(hass, **EACH)
+    await bench.apply(1000.0)
+
+    async def refuse(_call: Any) -> None:
+        raise ValueError("out of range")
+
+    hass.services.async_register("input_number", "set_value", refuse)
+    assert await bench.apply(0.0) == (OutcomeKind.REFUSED, None, "write_refused")
+    assert bench.setpoint.refusal == (foreign.DISCHARGE, "ValueError: out of range")
+    assert state(hass, foreign.MODE) == "Pause"
+
+
+async def test_amperes_are_taken_at_the_voltage_that_is_measured(
+    hass: HomeAssistant,
+) -> None:
+    bench = Bench(
+        hass,
+        charge_power=foreign.AMPERE,
+        voltage_entity=foreign.SOC,
+        actions={"charge": [foreign.REMOTE]},
+    )
+    await turn(hass, foreign.SOC, 50)
+    assert await bench.apply(-500.0) == (OutcomeKind.APPLIED, -500.0, None)
+    assert state(hass, foreign.AMPERE) == 10.0
+    hass.states.async_set(foreign.SOC, "unknown")
+    assert (await bench.apply(-600.0))[2] == "entity_unavailable"
+    assert bench.read(0.0, 1.0).max_charge_w is None
+
+
+async def test_an_option_that_is_gone_is_not_written(hass: HomeAssistant) -> None:
+    options = EACH["mode_options"] | {"charge": "Turbo"}
+    bench = Bench(hass, **EACH | {"mode_options": options})
+    assert await bench.apply(-1000.0) == (OutcomeKind.REFUSED, None, "option_unknown")
+    assert state(hass, foreign.CHARGE) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("native", "mode"),
+    [
+        (NativeMode.CHARGE, "Force charge"),
+        (NativeMode.DISCHARGE, "Force discharge"),
+        (NativeMode.STANDBY, "Pause"),
+    ],
+)
+async def test_a_native_mode_runs_at_what_the_device_can(
+    hass: HomeAssistant, native: NativeMode, mode: str
+) -> None:
+    bench = Bench(hass, **EACH)
+    await bench.apply(0.0, native=native)
+    assert state(hass, foreign.MODE) == mode
+
+
+async def test_what_begins_at_less_than_is_needed_says_so(hass: HomeAssistant) -> None:
+    bench = Bench(hass, **SIGNED)
+    # More than the unit may do at all is cut before anything is written.
+    assert await bench.apply(-9000.0) == (OutcomeKind.LIMITED, -4000.0, "device_limit")
