@@ -1,0 +1,103 @@
+"""What the charger does beside what we told it: its own will, or somebody else's."""
+
+from typing import Final
+
+from .pace import Pace
+from .registers import FULL_PERCENT, QUEUED, ChargerState, Orders, Sight
+
+# Running at more than this without being told to is no standby consumption, W.
+MOVES_W: Final = 300.0
+STOPPED: Final = {ChargerState.PAUSED, ChargerState.SCHEDULED_BY_APP}
+
+
+class Conduct:
+    """Tells our command from those of the app and of other clients.
+
+    `standing_w` is the power that we set and read back, None where nothing of ours
+    stands. `elsewhere`: somebody else has taken over since. `restarts` grows when the
+    charger has let go of our command for a reason of its own.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.standing_w: int | None = None
+        self.elsewhere_since_s: float | None = None
+        self.restarts = 0
+        self.failing_since_s: float | None = None
+        self.queued_since_s: float | None = None
+        self._pace = pace
+        self._changed_s = 0.0
+        self._renewed_s = 0.0
+        self._heard_s: float | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Return whether somebody else has taken over."""
+        return self.elsewhere_since_s is not None
+
+    def command(self, power_w: int | None, now_s: float) -> None:
+        """Remember what was set and read back, None once nothing of ours stands."""
+        if power_w != self.standing_w:
+            self._changed_s = now_s
+        self.standing_w = power_w
+        self.elsewhere_since_s = None
+        self._renewed_s = now_s
+
+    def unattended_for(self, now_s: float) -> float:
+        """Return for how long nobody has renewed a power that stands, s."""
+        return now_s - self._renewed_s if self.standing_w else 0.0
+
+    def failed(self, now_s: float) -> bool:
+        """Return whether errors have lasted for longer than a start takes."""
+        since_s = self.failing_since_s
+        return since_s is not None and now_s - since_s >= self._pace.error_s
+
+    def queued(self, now_s: float) -> bool:
+        """Return whether it has waited for its turn for long."""
+        since_s = self.queued_since_s
+        return since_s is not None and now_s - since_s >= self._pace.lasting_s
+
+    def silent_for(self, now_s: float) -> float:
+        """Return how long ago the charger was heard, s."""
+        return 0.0 if self._heard_s is None else now_s - self._heard_s
+
+    def see(self, sight: Sight, orders: Orders, now_s: float) -> None:
+        """Judge what stands now."""
+        was_away = self.silent_for(now_s) >= self._pace.watchdog_s
+        was_failing = self.failing_since_s is not None
+        self._heard_s = now_s
+        if not sight.failing:
+            self.failing_since_s = None
+        elif self.failing_since_s is None:
+            self.failing_since_s = now_s
+        if sight.state not in QUEUED:
+            self.queued_since_s = None
+        elif self.queued_since_s is None:
+            self.queued_since_s = now_s
+        if self.standing_w is None or sight.failing:
+            return
+        if self._is_ours(sight, orders, now_s):
+            self.elsewhere_since_s = None
+        elif was_away or was_failing:
+            # It has started anew, or stopped by itself while we were away.
+            self.standing_w = None
+            self.elsewhere_since_s = None
+            self.restarts += 1
+        elif self.elsewhere_since_s is None:
+            self.elsewhere_since_s = now_s
+
+    def _is_ours(self, sight: Sight, orders: Orders, now_s: float) -> bool:
+        standing_w = self.standing_w
+        if not orders.remote:
+            return False
+        if sight.connected is False:
+            # What it does to the power when the plug is pulled is its own business.
+            return True
+        if orders.power_w != standing_w:
+            return False
+        if now_s - self._changed_s < self._pace.settle_s:
+            return True
+        if standing_w == 0:
+            power_w = sight.power_w or 0.0
+            return not (sight.running and abs(power_w) > MOVES_W)
+        full = standing_w < 0 and sight.raw_soc >= FULL_PERCENT
+        return sight.state not in STOPPED or full
