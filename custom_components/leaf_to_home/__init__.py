@@ -5,10 +5,12 @@ from typing import Any
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.importlib import async_import_module
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.util import dt as dt_util
 
 from .const import (
     CONF_DRIVER,
@@ -17,6 +19,7 @@ from .const import (
     DOMAIN,
     SUBENTRY_UNIT,
 )
+from .engine.outage import may_park
 from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
 from .history_services import async_setup_history_services
@@ -34,7 +37,7 @@ from .sources.prices import HomePrices, price_store
 from .store import HomeStore, async_remove_unit
 from .trips import async_watch_calendars, build_patterns
 from .unit_runtime import UnitRuntime
-from .units.base import UnitContext, async_create_unit
+from .units.base import UnitContext, async_create_unit, async_give_back_unit
 from .units.echonet_lite_discovery import async_offer_stations
 from .vehicles import build_vehicles
 from .websocket import async_setup_websocket
@@ -137,6 +140,7 @@ async def async_migrate_entry(
 
 async def async_remove_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -> None:
     """Delete everything that was stored of a home and its units."""
+    await _async_give_back(hass, entry)
     await HomeStore(hass, entry.entry_id).async_remove()
     await PlanStore(hass, entry.entry_id).async_remove()
     await price_store(hass, entry.entry_id).async_remove()
@@ -169,6 +173,21 @@ async def _async_forget_units(
     for key in state.units.keys() - entry.subentries.keys():
         del state.units[key]
         await async_remove_unit(hass, key)
+
+
+async def _async_give_back(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -> None:
+    """Leave the units to their own apps, where the home was well when it ended."""
+    try:
+        state = (await HomeStore(hass, entry.entry_id).async_load()).state
+    except ConfigEntryError:
+        # A newer version wrote it.
+        state = None
+    allowed = state is not None and may_park(state, dt_util.utcnow().timestamp())
+    for key, subentry in entry.subentries.items():
+        if subentry.subentry_type == SUBENTRY_UNIT:
+            await async_give_back_unit(
+                hass, key, subentry.title, subentry.data, allowed=allowed
+            )
 
 
 async def _async_add_units(

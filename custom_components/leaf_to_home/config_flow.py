@@ -30,6 +30,7 @@ from .flow_trips import TRIP_KEYS, TripSteps
 from .units.base import DRIVERS
 from .units.echonet_lite_form import EchonetLiteSteps
 from .units.entities_form import EntitiesSteps
+from .units.quasar_form import QuasarSteps
 from .units.simulated_form import SimulatedSteps
 
 
@@ -37,6 +38,7 @@ class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT
     SimulatedSteps[ContextT, ResultT, HandlerT],
     EchonetLiteSteps[ContextT, ResultT, HandlerT],
     EntitiesSteps[ContextT, ResultT, HandlerT],
+    QuasarSteps[ContextT, ResultT, HandlerT],
 ):
     """Every driver's form; a new driver adds its own here."""
 

@@ -1,6 +1,7 @@
 """The steps that ask for a unit's battery; each driver brings its own before them."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from homeassistant.const import CONF_NAME, PERCENTAGE, UnitOfEnergy, UnitOfPower
@@ -57,6 +58,10 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
 
     _driver: str
     _driver_data: dict[str, Any]
+    # What the driver's hardware makes of the battery: always, and to begin with.
+    _driver_spec: Mapping[str, float] = MappingProxyType({})
+    _first_spec: Mapping[str, float] = MappingProxyType({})
+    _default_reserve: int = DEFAULT_RESERVE
     _unit_unique_id: str | None = None
 
     async def _async_unit_done(
@@ -93,7 +98,7 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
         known = self._known_unit()
         errors: dict[str, str] = {}
         if user_input is not None:
-            battery = _to_battery(user_input, presets, known)
+            battery = _to_battery(user_input, presets, known, self._driver_spec)
             errors = _errors(presets, battery)
             name = user_input[CONF_NAME].strip()
             if not name:
@@ -108,9 +113,10 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
         if suggested is None:
             suggested = {CONF_NAME: self._known_unit_name(), SECTION_SPEC: {}}
             if known is None:
+                suggested[SECTION_SPEC] = dict(self._first_spec)
                 wear = WEAR_PER_KWH.get(self.hass.config.currency)
                 if wear is not None:
-                    suggested[SECTION_SPEC] = {"wear_per_kwh": wear}
+                    suggested[SECTION_SPEC]["wear_per_kwh"] = wear
             else:
                 suggested |= known
         return self.async_show_form(
@@ -119,7 +125,7 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
                 _schema(
                     self.hass,
                     list(presets),
-                    first=known is None,
+                    reserve=self._default_reserve if known is None else None,
                     collapsed=SECTION_SPEC not in errors,
                 ),
                 suggested,
@@ -140,7 +146,7 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
 
 
 def _schema(
-    hass: HomeAssistant, presets: list[str], *, first: bool, collapsed: bool
+    hass: HomeAssistant, presets: list[str], *, reserve: int | None, collapsed: bool
 ) -> vol.Schema:
     fields: dict[vol.Marker, Any] = {
         vol.Required(CONF_NAME): TextSelector(),
@@ -153,9 +159,9 @@ def _schema(
         ),
         vol.Required(CONF_SOH, default=100): _number(PERCENTAGE, 20, 110),
     }
-    if first:
+    if reserve is not None:
         # An entity changes it from then on; a later form must not take that back.
-        fields[vol.Required(CONF_RESERVE, default=DEFAULT_RESERVE)] = _number(
+        fields[vol.Required(CONF_RESERVE, default=reserve)] = _number(
             PERCENTAGE, 0, 100
         )
     power = _number(UnitOfPower.WATT)
@@ -193,11 +199,14 @@ def _number(
 
 
 def _to_battery(
-    user_input: Mapping[str, Any], presets: Presets, known: Mapping[str, Any] | None
+    user_input: Mapping[str, Any],
+    presets: Presets,
+    known: Mapping[str, Any] | None,
+    driver_spec: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the form's values in the shape of the unit's data."""
     preset = presets[user_input[CONF_PRESET]]
-    spec = dict(user_input[SECTION_SPEC])
+    spec = user_input[SECTION_SPEC] | driver_spec
     if known is None:
         spec[CONF_RESERVE] = user_input[CONF_RESERVE]
     elif CONF_RESERVE in known[CONF_SPEC]:

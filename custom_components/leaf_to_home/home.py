@@ -204,7 +204,11 @@ class Home:
             self._stops.pop()()
         await asyncio.gather(
             *(
-                async_leave(runtime, partial(self._should_park, runtime))
+                async_leave(
+                    runtime,
+                    partial(self._should_park, runtime),
+                    removed=runtime.subentry_id not in self.entry.subentries,
+                )
                 for runtime in self.units.values()
             ),
             self.plans.async_stop(),

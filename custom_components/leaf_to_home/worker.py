@@ -11,7 +11,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import LOGGER
 from .engine.model import Outcome, OutcomeKind, Setpoint
-from .units.base import Unit, UnitUnreachable
+from .units.base import GivesBack, Unit, UnitUnreachable
 
 RETRY_S: Final = 5.0
 RETRY_MAX_S: Final = 60.0
@@ -168,6 +168,8 @@ class UnitWorker:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 if isinstance(order, Park):
+                    if isinstance(self._unit, GivesBack):
+                        return await self._unit.give_back()
                     return await self._unit.park()
                 return await self._unit.apply(order)
         except (TimeoutError, UnitUnreachable) as err:

@@ -42,8 +42,11 @@ def free_addresses() -> tuple[str, str]:
 class RunningStation:
     """One station: its process, its log, and the lines that it obeys."""
 
-    def __init__(self, log: Path, *arguments: str) -> None:
+    def __init__(
+        self, log: Path, *arguments: str, program: str = "echonet_station"
+    ) -> None:
         self.log_path = log
+        self._program = f"{__package__}.{program}"
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
 
@@ -52,7 +55,7 @@ class RunningStation:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "scripts.tools.echonet_station",
+            self._program,
             "--log",
             str(self.log_path),
             *self._arguments,

@@ -178,7 +178,9 @@ class Capabilities:
 
     With `native_follow` it follows the load by a meter of its own, with
     `follow_ceiling` up to a power that it can be told. Without `charges` or
-    `discharges` nothing leads to that direction.
+    `discharges` nothing leads to that direction. With `soc_on_request` it tells the
+    state of charge at rest only when it is asked to; with `remembers` it would begin
+    with its last command when something is plugged in again.
     """
 
     set_power: bool = True
@@ -193,6 +195,8 @@ class Capabilities:
     dead_time_s: float = 5.0
     reports_soc: bool = True
     export: bool = False
+    soc_on_request: bool = False
+    remembers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -256,12 +260,14 @@ class Setpoint:
 
     With the native mode `follow` the power is the most that it may come to.
     `until_soc_percent` bounds a command that is left standing, on devices that can.
+    `ask_soc`: at rest, the car is to tell its state of charge.
     """
 
     power_w: float
     reason: Reason
     native: NativeMode | None = None
     until_soc_percent: float | None = None
+    ask_soc: bool = False
 
     def same_command(self, other: Setpoint | None) -> bool:
         """Return whether `other` asks the same of the device, for whatever reason."""

@@ -204,6 +204,9 @@ class _Table:
             setpoint = None
             if why.code in DOES_OTHERWISE:
                 forget(unit)
+            if not off and not self.observing and _at_rest_anyway(known, why):
+                # It has to be told so, or asked.
+                setpoint = self._rest(unit, known, why)
             elif (
                 why.code in ANOTHER_CAR
                 and known.vehicles
@@ -211,9 +214,7 @@ class _Table:
                 and not (self.observing or native.at_rest(unit))
             ):
                 # Said until it is seen to rest.
-                native.remember(unit, native=False, now_s=self.now_s)
-                commanded(unit, known, 0.0, self.now_s, told=True)
-                setpoint = Setpoint(power_w=0.0, reason=why)
+                setpoint = self._rest(unit, known, why)
             return self._decision(unit, known, setpoint, why, IntentKind.HOLD)
         # What was told stays told: whoever only looks on has to take it back.
         if not off and not (self.observing and unit.told):
@@ -226,6 +227,13 @@ class _Table:
             unit.parked = True
         reason = Reason(code=ReasonCode.OFF)
         return self._decision(unit, known, None, reason, IntentKind.HOLD, park=park)
+
+    def _rest(self, unit: UnitState, known: UnitInputs, why: Reason) -> Setpoint:
+        native.remember(unit, native=False, now_s=self.now_s)
+        commanded(unit, known, 0.0, self.now_s, told=True)
+        return Setpoint(
+            power_w=0.0, reason=why, ask_soc=why.code is ReasonCode.SOC_UNKNOWN
+        )
 
     def _off(self, unit: UnitState) -> bool:
         return (
@@ -381,6 +389,8 @@ class _Table:
             reason=bounded.reason,
             native=NativeMode.FOLLOW if unit.native else None,
             until_soc_percent=until,
+            # Whatever it was before a long silence.
+            ask_soc=unit.anchor_soc_percent is None,
         )
 
     def _outlook(self, unit: UnitState, known: UnitInputs) -> Outlook:
@@ -471,6 +481,13 @@ class _Table:
             next_action=choice.next_action if choice else None,
             flags=flags,
         )
+
+
+def _at_rest_anyway(known: UnitInputs, why: Reason) -> bool:
+    """Return whether a unit that nothing is wanted of is told to rest all the same."""
+    if why.code is ReasonCode.SOC_UNKNOWN:
+        return known.capabilities.soc_on_request
+    return why.code is ReasonCode.DISCONNECTED and known.capabilities.remembers
 
 
 def _keeps_window(wanted: Wish) -> bool:

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.importlib import async_import_module
 
-from ..const import DOMAIN
+from ..const import CONF_DRIVER, DOMAIN
 from ..engine.battery import UnitSpec
 from ..engine.model import Capabilities, Outcome, Reading, Setpoint
 
@@ -77,6 +77,17 @@ class WakesVehicle(Protocol):
         """Ask it now."""
 
 
+@runtime_checkable
+class GivesBack(Protocol):
+    """A unit that stays under our control when we leave, and not when it is removed."""
+
+    async def give_back(self, *, allowed: bool = True) -> Outcome:
+        """Park it and leave it to its own app, and tell so.
+
+        Where it is not `allowed`, since an outage may be near, only tell that.
+        """
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitContext:
     """What a driver gets to be made: the subentry's data and what they mean.
@@ -93,7 +104,7 @@ class UnitContext:
 
 # A driver module offers `async_create(hass, context) -> Unit`; its form stands beside
 # it in `<driver>_form.py`, so that the flow never loads a driver's protocol library.
-DRIVERS: tuple[str, ...] = ("simulated", "echonet_lite", "entities")
+DRIVERS: tuple[str, ...] = ("simulated", "echonet_lite", "entities", "quasar")
 
 
 async def async_create_unit(
@@ -105,3 +116,22 @@ async def async_create_unit(
     )
     unit: Unit = await module.async_create(hass, context)
     return unit
+
+
+async def async_give_back_unit(
+    hass: HomeAssistant,
+    subentry_id: str,
+    name: str,
+    data: Mapping[str, Any],
+    *,
+    allowed: bool,
+) -> None:
+    """Leave a unit of a home that is no more to its own app, where it has one."""
+    if data[CONF_DRIVER] not in DRIVERS:
+        return
+    module = await async_import_module(
+        hass, f"custom_components.{DOMAIN}.units.{data[CONF_DRIVER]}"
+    )
+    give_back = getattr(module, "async_give_back", None)
+    if give_back is not None:
+        await give_back(hass, subentry_id, name, dict(data), allowed=allowed)

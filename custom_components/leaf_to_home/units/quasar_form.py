@@ -1,5 +1,6 @@
 """Finds a Wallbox Quasar at its address."""
 
+from types import MappingProxyType
 from typing import Any
 
 from homeassistant.const import CONF_HOST, CONF_PORT
@@ -20,6 +21,9 @@ DRIVER = "quasar"
 DEFAULT_PORT = 502
 # It cannot carry the house in an outage: what is kept is for driving only.
 DRIVING_MINIMUM = 20
+# It has no meter of its own that would keep it from exporting.
+SPEC = MappingProxyType({"min_import_w": 0})
+FIRST_SPEC = MappingProxyType({"max_charge_w": 7400, "max_discharge_w": 7400})
 
 SCHEMA = vol.Schema(
     {
@@ -58,6 +62,7 @@ class QuasarSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT
             else:
                 self._unit_unique_id = f"wallbox-{identity.serial}"
                 self._default_reserve = DRIVING_MINIMUM
+                self._driver_spec, self._first_spec = SPEC, FIRST_SPEC
                 return await self._async_driver_done(
                     DRIVER,
                     {

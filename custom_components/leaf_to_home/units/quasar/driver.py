@@ -1,7 +1,8 @@
 """A LEAF at a Wallbox Quasar 1."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -65,7 +66,6 @@ DAY_S: Final = 24 * 3600.0
 
 # Details of an outcome. A refusal names the register: `refused_260`.
 ASKING: Final = "asking_soc"
-BUSY: Final = "slow"
 CHANGED: Final = "changed_elsewhere"
 DEVIATION: Final = "deviation"
 DEVICE_LIMIT: Final = "device_limit"
@@ -76,6 +76,7 @@ LOCKED: Final = "locked"
 NOT_CONNECTED: Final = "not_connected"
 NOT_OURS: Final = "not_ours"
 QUEUE: Final = "queue"
+SLOW: Final = "slow"
 STARTING: Final = "starting"
 STOPPING: Final = "stopping"
 UNKNOWN_STATE: Final = "unknown_state"
@@ -190,7 +191,8 @@ class QuasarUnit:
         self._reading = None
         link, self._link, self._commander = self._link, None, None
         if link is not None:
-            await link.drop()
+            with suppress(UnitUnreachable):
+                await link.drop()
 
     async def async_refresh_vehicle(self) -> None:
         """Let the car tell its state of charge now, because a person wants to know.
@@ -290,18 +292,17 @@ class QuasarUnit:
         return alone
 
     async def _carry_out(
-        self, command: Callable[[], Any], within_s: float
+        self, command: Callable[[], Coroutine[Any, Any, Outcome]], within_s: float
     ) -> Outcome:
         _, commander = self._connected()
         commander.begin(within_s)
         try:
-            outcome: Outcome = await command()
+            return await command()
         except Refused as err:
             return _outcome(OutcomeKind.REFUSED, detail=f"refused_{err.address}")
         except OutOfTime:
             # What is done is done: the next attempt goes on from there.
-            return _outcome(OutcomeKind.PENDING, detail=BUSY)
-        return outcome
+            return _outcome(OutcomeKind.PENDING, detail=SLOW)
 
     async def _apply(self, setpoint: Setpoint) -> Outcome:
         await self._look()

@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable
 
 from modbus_connection import (
     ModbusConnectionError,
+    ModbusDesyncError,
     ModbusError,
     ModbusExceptionError,
+    ModbusProtocolError,
     ModbusUnit,
 )
 
+from ...const import LOGGER
 from ..base import UnitUnreachable
 from .pace import Pace
 from .registers import (
@@ -86,9 +89,16 @@ class Link:
         """Write one register; raise Refused."""
 
         async def write() -> None:
-            await self._unit.write_register(address, value)
             loop = asyncio.get_running_loop()
-            self._not_before_s = loop.time() + self._pace.after_write_s
+            try:
+                await self._unit.write_register(address, value)
+            except ModbusDesyncError:
+                raise
+            except ModbusProtocolError as err:
+                # It answers with what it took instead; reading back tells.
+                LOGGER.debug("Register %s: %s", address, err)
+            finally:
+                self._not_before_s = loop.time() + self._pace.after_write_s
 
         try:
             await self._paced(write)

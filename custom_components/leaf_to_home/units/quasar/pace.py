@@ -12,9 +12,9 @@ from ...const import DOMAIN
 class Pace:
     """Times in seconds.
 
-    `watchdog_s` is how long the charger goes on without hearing from us. Each reading is
-    a message as well and would keep it going for ever, so a power that nobody has
-    renewed for `renew_s` is no longer read: then the charger stops by itself. That is
+    `watchdog_s` is how long the charger goes on without hearing from us. Each reading
+    is a message as well and would keep it going for ever, so a charger whose power
+    nobody has renewed for `renew_s` is no longer read: then it stops by itself. That is
     longer than the guard on a lost meter, so that a meter that comes back in time
     interrupts nothing.
     """

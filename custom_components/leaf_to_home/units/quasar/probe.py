@@ -1,4 +1,4 @@
-"""The form's connection test: is a Quasar there, and which one?"""
+"""The form's connection test: whether a Quasar is there, and which one."""
 
 from homeassistant.components.modbus import async_get_temporary_unit
 from homeassistant.core import HomeAssistant

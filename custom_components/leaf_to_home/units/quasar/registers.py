@@ -1,7 +1,7 @@
 """The charger's registers, and what their numbers mean.
 
-All are holding registers at unit 1. The charger counts power positive into the car; here
-it turns positive into the home, and nowhere else.
+All are holding registers at unit 1. The charger counts power positive into the car;
+here it turns positive into the home, and nowhere else.
 """
 
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Orders:
-    """What stands in the registers that can be written; power positive into the home."""
+    """What stands in registers that can be written; power positive into the home."""
 
     remote: bool
     autostart: bool

@@ -4,8 +4,8 @@ from typing import Final
 
 from .registers import FULL_PERCENT, Sight
 
-# The charger says 1 now and then when it is far more, and more than the highest when the
-# car came home so full.
+# The charger says 1 now and then when it is far more, and more than the highest when
+# the car came home so full.
 LEAST: Final = 2
 MOST: Final = 100
 
