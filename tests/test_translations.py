@@ -36,6 +36,7 @@ from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
 from custom_components.leaf_to_home.units import base
 from custom_components.leaf_to_home.units.echonet_lite import notices
 from custom_components.leaf_to_home.units.mapped import notices as mapped_notices
+from custom_components.leaf_to_home.units.quasar import notices as quasar_notices
 
 PACKAGE = Path(sensor.__file__).parent
 LANGUAGES = sorted(path.stem for path in (PACKAGE / "translations").glob("*.json"))
@@ -191,6 +192,8 @@ def test_issues(language: str) -> None:
         notices.ISSUE_PORT,
         base.ISSUE_VEHICLE,
         *mapped_notices.ISSUES,
+        *quasar_notices.STATES,
+        *quasar_notices.NEWS,
     }
 
 

@@ -3,14 +3,14 @@
     python -m scripts.tools.quasar_station --port 5020 --log station.jsonl
 
 The charger is unit 1; unit 2 is the house's meter, whose registers 0 and 1 are the grid
-power in W as one signed number, positive when importing. Each write is a line of JSON in
-the log, with its time.
+power in W as one signed number, positive when importing. Each write is a line of JSON
+in the log, with its time.
 
 It obeys lines on its input and answers each with what is going on, as JSON: `state`,
 `unplug`, `plug`, `app take|start|stop`, `client ADDRESS VALUE`, `restart SECONDS`,
 `lock on|off`, `glitch PERCENT|off`, `hold STATE|off`, `reset`,
-`habit none|silent|partial|empty|busy`. It ends with its input, where that is a pipe or a
-terminal.
+`habit none|silent|partial|empty|busy`. It ends with its input, where that is a pipe or
+a terminal.
 """
 
 import argparse
@@ -254,7 +254,7 @@ def _plant(options: argparse.Namespace) -> Plant:
         max_discharge_w=7400.0,
         min_import_w=0.0,
         start_delay_s=options.start_delay,
-        ramp_w_per_s=2000.0,
+        ramp_w_per_s=options.ramp,
     )
     return Plant(
         spec,
@@ -298,6 +298,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--soh", type=float, default=92.0, help="percent")
     parser.add_argument("--soc", type=float, default=60.0, help="percent")
     parser.add_argument("--start-delay", type=float, default=3.0, help="seconds")
+    parser.add_argument("--ramp", type=float, default=2000.0, help="W per second")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--zone", type=ZoneInfo, default=ZoneInfo("UTC"))
     parser.add_argument("--evening-peak", type=clock_time.fromisoformat)

@@ -74,7 +74,7 @@ class Commander:
             raise Refused(address)
         return orders
 
-    async def run(self, power_w: int, sight: Sight) -> tuple[Sight, Orders]:
+    async def run(self, power_w: int, *, start: bool) -> tuple[Sight, Orders]:
         """Charge or discharge at `power_w`; return what stands afterwards.
 
         The power comes before the start, so that nothing begins with an old one. A
@@ -83,7 +83,7 @@ class Commander:
         orders = await self._link.orders()
         if orders.power_w != power_w:
             await self._write(POWER, to_register(power_w))
-        if not sight.running:
+        if start:
             await self._write(ACTION, START)
         orders = await self._set_power(power_w)
         return await self._link.sight(), orders

@@ -3,7 +3,7 @@
 from typing import Final
 
 from .pace import Pace
-from .registers import FULL_PERCENT, QUEUED, ChargerState, Orders, Sight
+from .registers import QUEUED, ChargerState, Orders, Sight
 
 # Running at more than this without being told to is no standby consumption, W.
 MOVES_W: Final = 300.0
@@ -46,6 +46,10 @@ class Conduct:
         """Return for how long nobody has renewed a power that stands, s."""
         return now_s - self._renewed_s if self.standing_w else 0.0
 
+    def settled(self, now_s: float) -> bool:
+        """Return whether the power that stands has had its time to come about."""
+        return now_s - self._changed_s >= self._pace.settle_s
+
     def failed(self, now_s: float) -> bool:
         """Return whether errors have lasted for longer than a start takes."""
         since_s = self.failing_since_s
@@ -60,8 +64,8 @@ class Conduct:
         """Return how long ago the charger was heard, s."""
         return 0.0 if self._heard_s is None else now_s - self._heard_s
 
-    def see(self, sight: Sight, orders: Orders, now_s: float) -> None:
-        """Judge what stands now."""
+    def see(self, sight: Sight, orders: Orders, now_s: float, *, full: bool) -> None:
+        """Judge what stands now; `full`: the car takes no more."""
         was_away = self.silent_for(now_s) >= self._pace.watchdog_s
         was_failing = self.failing_since_s is not None
         self._heard_s = now_s
@@ -75,7 +79,7 @@ class Conduct:
             self.queued_since_s = now_s
         if self.standing_w is None or sight.failing:
             return
-        if self._is_ours(sight, orders, now_s):
+        if self._is_ours(sight, orders, now_s, full=full):
             self.elsewhere_since_s = None
         elif was_away or was_failing:
             # It has started anew, or stopped by itself while we were away.
@@ -85,7 +89,9 @@ class Conduct:
         elif self.elsewhere_since_s is None:
             self.elsewhere_since_s = now_s
 
-    def _is_ours(self, sight: Sight, orders: Orders, now_s: float) -> bool:
+    def _is_ours(
+        self, sight: Sight, orders: Orders, now_s: float, *, full: bool
+    ) -> bool:
         standing_w = self.standing_w
         if not orders.remote:
             return False
@@ -94,10 +100,9 @@ class Conduct:
             return True
         if orders.power_w != standing_w:
             return False
-        if now_s - self._changed_s < self._pace.settle_s:
+        if not self.settled(now_s):
             return True
         if standing_w == 0:
             power_w = sight.power_w or 0.0
             return not (sight.running and abs(power_w) > MOVES_W)
-        full = standing_w < 0 and sight.raw_soc >= FULL_PERCENT
-        return sight.state not in STOPPED or full
+        return sight.state not in STOPPED or (standing_w < 0 and full)

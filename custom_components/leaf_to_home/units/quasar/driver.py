@@ -238,8 +238,13 @@ class QuasarUnit:
 
     @property
     def _ours(self) -> bool:
-        """Return whether the charger does what we told it, and nobody else did since."""
+        """Return whether the charger was told by us, and by nobody else since."""
         return self._conduct.standing_w is not None and not self._conduct.elsewhere
+
+    @property
+    def _full(self) -> bool:
+        """Return whether the car is not charged any further."""
+        return self._soc.percent is not None and self._soc.percent >= FULL_PERCENT
 
     def _open(self) -> Link:
         entry = _entry_of(self._hass, self._context.subentry_id)
@@ -369,13 +374,15 @@ class QuasarUnit:
         self, power_w: int, sight: Sight, *, limited: bool = False
     ) -> Outcome:
         _, commander = self._connected()
-        before_w = self._conduct.standing_w
-        sight, orders = await commander.run(power_w, sight)
+        begun = sight.running or (
+            sight.state is ChargerState.WAITING_FOR_CAR
+            and bool(self._conduct.standing_w)
+        )
+        sight, orders = await commander.run(power_w, start=not begun)
         now_s = asyncio.get_running_loop().time()
         self._conduct.command(power_w, now_s)
         self._take(sight, orders)
-        full = power_w < 0 and sight.raw_soc >= FULL_PERCENT
-        if full and not sight.running:
+        if power_w < 0 and self._full and not sight.running:
             return _outcome(OutcomeKind.LIMITED, power_w=0.0, detail=FULL)
         if not sight.running and sight.state is not ChargerState.WAITING_FOR_CAR:
             self._locked = orders.locked
@@ -386,7 +393,7 @@ class QuasarUnit:
         self._locked = False
         measured_w = sight.power_w
         if (
-            before_w == power_w
+            self._conduct.settled(now_s)
             and sight.running
             and measured_w is not None
             and abs(measured_w - power_w) > DEVIATION_W
@@ -441,7 +448,7 @@ class QuasarUnit:
         assert orders is not None
         if not sight.connected or sight.failing or sight.state in QUEUED:
             return _outcome(OutcomeKind.REFUSED, detail=NOT_CONNECTED)
-        if sight.running:
+        if sight.running or self._conduct.standing_w:
             # It tells by itself.
             return _outcome(OutcomeKind.APPLIED)
         link, commander = self._connected()
@@ -479,8 +486,9 @@ class QuasarUnit:
         conduct = self._conduct
         if conduct.silent_for(now_s) >= self._pace.gap_s:
             self._soc.forget()
+        self._soc.see(sight, now_s)
         was_elsewhere = conduct.elsewhere
-        conduct.see(sight, orders, now_s)
+        conduct.see(sight, orders, now_s, full=self._full)
         if conduct.elsewhere and not was_elsewhere:
             self._changes_s.append(now_s)
         self._changes_s = [each for each in self._changes_s if now_s - each < DAY_S]
@@ -489,7 +497,6 @@ class QuasarUnit:
             self._ask_not_before_s = 0.0
         if sight.connected is False or sight.running or not orders.locked:
             self._locked = False
-        self._soc.see(sight, now_s)
         self._sight, self._orders = sight, orders
         self._tell(now_s)
         failed = conduct.failed(now_s)

@@ -34,7 +34,7 @@ class Pace:
     # Queues and locks that last this long are worth a notice.
     lasting_s: float = 300.0
     # After a command, state and power are those of before for a while.
-    settle_s: float = 20.0
+    settle_s: float = 30.0
     # How long the engine is given to hear that somebody else has taken over.
     heard_s: float = 10.0
     # What is silent for longer than this may have been unplugged meanwhile.

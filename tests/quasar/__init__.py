@@ -1,0 +1,1 @@
+"""A Wallbox Quasar over real Modbus TCP."""
