@@ -1,11 +1,12 @@
 """Starts a real Home Assistant with a simulated LEAF house, ready in the browser.
 
-    scripts/demo [--port N] [--unit simulated|echonet] [--check]
+    scripts/demo [--port N] [--unit simulated|echonet|quasar] [--check]
 
 It listens on 127.0.0.1 only and begins afresh each time. With --unit echonet the LEAF
 stands behind a station in a process of its own, which is reached by ECHONET Lite over
-UDP. With --check it waits for the LEAF to carry the evening, prints the entities with
-their values, and what the station was told, and ends.
+UDP; with --unit quasar it is at a Wallbox Quasar, which is reached by Modbus over TCP,
+as is the meter of the house. With --check it waits for the LEAF to carry the evening,
+prints the entities with their values, and what the station was told, and ends.
 """
 
 import argparse
@@ -27,11 +28,15 @@ from .demo_home import (
     DEAR,
     DOMAIN,
     HOME,
+    METER,
+    METER_ENTITY,
     UNITS,
     Entities,
     dashboard,
     energy_preferences,
     evening_begins,
+    quasar_answers,
+    quasar_arguments,
     setup_answers,
     station_arguments,
 )
@@ -49,6 +54,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PORT = 8123
 # Enough for the peak to begin, the meters to settle and the charger to start.
 CHECK_TIMEOUT_S = 240.0
+METER_TIMEOUT_S = 60.0
+PORT_OF_CHARGER = 5020
 CONFIGURATION = """\
 # Written by scripts/demo at each start.
 homeassistant:
@@ -97,8 +104,8 @@ def _options() -> argparse.Namespace:
         "--unit",
         choices=UNITS,
         default=UNITS[0],
-        help="the LEAF: simulated in Home Assistant, or behind a station that is "
-        "reached by ECHONET Lite (default %(default)s)",
+        help="the LEAF: simulated in Home Assistant, behind a station that is reached "
+        "by ECHONET Lite, or at a Wallbox Quasar over Modbus (default %(default)s)",
     )
     parser.add_argument(
         "--check",
@@ -166,6 +173,19 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             station = await stack.enter_async_context(
                 RunningStation(folder / "station.jsonl", *arguments)
             )
+        elif options.unit == "quasar":
+            modbus_port = free_port(PORT_OF_CHARGER)
+            print(f"==> Starting the charger at 127.0.0.1, TCP port {modbus_port}")
+            answers = quasar_answers(now, modbus_port)
+            with (folder / "configuration.yaml").open("a") as file:
+                file.write(METER.format(port=modbus_port))
+            station = await stack.enter_async_context(
+                RunningStation(
+                    folder / "station.jsonl",
+                    *quasar_arguments(now, _zone(now), modbus_port),
+                    program="quasar_station",
+                )
+            )
         print("==> Starting Home Assistant")
         running = await stack.enter_async_context(RunningHomeAssistant(folder, port))
         # A second SIGINT still ends the program; the first lets it shut down.
@@ -175,6 +195,8 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
+        if options.unit == "quasar":
+            await _meter_speaks(running)
         found = await set_up(running, now, answers)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if options.check:
@@ -188,10 +210,12 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             "Watch the LEAF stop charging and carry the house. Ctrl-C ends the demo."
         )
         if station is not None:
-            print(
-                f"\nThe station notes every request in {station.log_path}.\n"
-                f"'kill -USR1 {station.pid}' takes the mains away, and gives them back."
-            )
+            print(f"\nThe station notes what it is told in {station.log_path}.")
+            if options.unit == "echonet":
+                print(
+                    f"'kill -USR1 {station.pid}' takes the mains away, and gives them "
+                    "back."
+                )
         ended = asyncio.create_task(running.ended())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -266,6 +290,18 @@ def _zone(now: datetime) -> str:
     return f"Etc/GMT{-hours:+d}" if hours else "UTC"
 
 
+async def _meter_speaks(running: RunningHomeAssistant) -> None:
+    """Wait until the house's meter is there: the set-up wants to see its value."""
+    end_s = time.monotonic() + METER_TIMEOUT_S
+    while True:
+        state = (await running.states()).get(METER_ENTITY, {"state": "missing"})
+        if _number(str(state["state"])) is not None:
+            return
+        if time.monotonic() > end_s:
+            raise DemoError(f"the meter is silent:\n{running.log_tail()}")
+        await asyncio.sleep(0.5)
+
+
 async def _check(
     running: RunningHomeAssistant, found: Entities, station: RunningStation | None
 ) -> int:
@@ -308,7 +344,7 @@ async def _check(
 
 async def _carries(station: RunningStation) -> bool:
     """Return whether the station was told to discharge, and does."""
-    told = any(line["meaning"] == "discharge" for line in station.commands())
+    told = any(line["meaning"].startswith("discharge") for line in station.commands())
     state = await station.ask()
     return told and state["power_w"] > 0.0
 

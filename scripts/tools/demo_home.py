@@ -14,9 +14,27 @@ LEAF = "LEAF"
 DASHBOARD = "demo-house"
 CHEAP, DEAR, EXPORT = 0.12, 0.36, 0.07
 # How the LEAF is reached.
-UNITS: Final = ("simulated", "echonet")
+UNITS: Final = ("simulated", "echonet", "quasar")
 # Panels and habits of the demo's people, the same behind either unit.
 SEED, SOLAR_PEAK_W, SOH_PERCENT = 7, 4000, 92
+# A Quasar measures no house: Home Assistant's own Modbus integration reads the meter.
+METER_ENTITY = "sensor.house_meter"
+METER = """\
+modbus:
+  - name: house
+    type: tcp
+    host: 127.0.0.1
+    port: {port}
+    sensors:
+      - name: House meter
+        device_address: 2
+        address: 0
+        data_type: int32
+        scan_interval: 1
+        unit_of_measurement: W
+        device_class: power
+        state_class: measurement
+"""
 # How long the evening lasts once it has begun.
 EVENING = timedelta(hours=5)
 
@@ -80,7 +98,11 @@ def setup_answers(
         ],
         "bands": ["band", "export"],
         "export": {"export": EXPORT},
-        "first_unit": {"simulated": "simulated", "echonet": "echonet_lite"}[unit],
+        "first_unit": {
+            "simulated": "simulated",
+            "echonet": "echonet_lite",
+            "quasar": "quasar",
+        }[unit],
         "simulated": {
             "dead_time_s": "5",
             "trips": "none",
@@ -100,6 +122,32 @@ def setup_answers(
             "reserve_percent": 30,
             "spec": {},
         },
+    }
+
+
+def quasar_arguments(now: datetime, zone: str, port: int) -> list[str]:
+    """Return how the charger process is started with the demo's house behind it."""
+    return [
+        f"--port={port}",
+        "--start-delay=3",
+        f"--seed={SEED}",
+        "--solar-peak=0",
+        f"--soh={SOH_PERCENT}",
+        f"--zone={zone}",
+        f"--evening-peak={evening_begins(now):%H:%M:%S}",
+    ]
+
+
+def quasar_answers(now: datetime, port: int) -> dict[str, Any]:
+    """Return an answer for each step where the LEAF is at a Quasar."""
+    return setup_answers(now, "quasar") | {
+        "user": {"name": HOME, "kind": "sensor"},
+        "grid": {"entity": METER_ENTITY},
+        # However much the house draws at this moment.
+        **dict.fromkeys(
+            ("grid_importing", "grid_exporting", "grid_balanced"), "grid_done"
+        ),
+        "quasar": {"host": "127.0.0.1", "port": port},
     }
 
 

@@ -23,6 +23,7 @@ from tests.conftest import UNIT_ID, make_entry, unit_data
 SERIAL = 100000
 QUICK = Pace(
     poll_s=0.4,
+    dead_time_s=1.0,
     answer_s=1.0,
     after_read_s=0.0,
     after_write_s=0.05,

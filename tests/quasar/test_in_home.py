@@ -257,7 +257,12 @@ async def test_a_restart_of_the_charger_is_survived(
     await station.ask("restart 1.5")
     await until(lambda: status(home) is UnitStatus.NOT_CONTROLLABLE)
     seen = len(station.writes())
-    await until(lambda: (260, -1500) in station.writes()[seen:])
+    await until(
+        lambda: any(
+            address == 260 and value < 0 for address, value in station.writes()[seen:]
+        ),
+        60.0,
+    )
     await until(lambda: status(home) is UnitStatus.DISCHARGING)
     assert issues(hass) == set()
     assert await hass.config_entries.async_unload(entry.entry_id)

@@ -39,7 +39,7 @@ from .notices import (
     ISSUE_TWO_CONTROLLERS,
     Notices,
 )
-from .pace import DEAD_TIME_S, PACE, Pace
+from .pace import PACE, Pace
 from .registers import (
     AWAY,
     FULL_PERCENT,
@@ -92,7 +92,7 @@ class QuasarUnit:
     ) -> None:
         self.capabilities = Capabilities(
             watchdog_s=pace.watchdog_s,
-            dead_time_s=DEAD_TIME_S,
+            dead_time_s=pace.dead_time_s,
             export=True,
             soc_on_request=True,
             remembers=True,

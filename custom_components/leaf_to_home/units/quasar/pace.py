@@ -1,7 +1,6 @@
 """How patient we are; tests are in more of a hurry."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from homeassistant.util.hass_dict import HassKey
 
@@ -20,6 +19,8 @@ class Pace:
     """
 
     poll_s: float = 5.0
+    # From a command to what a reading shows of it.
+    dead_time_s: float = 10.0
     answer_s: float = 5.0
     after_read_s: float = 0.05
     after_write_s: float = 2.5
@@ -47,4 +48,3 @@ class Pace:
 
 
 PACE: HassKey[Pace] = HassKey(f"{DOMAIN}_quasar_pace")
-DEAD_TIME_S: Final = 10.0
