@@ -195,8 +195,6 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
-        if options.unit == "quasar":
-            await _meter_speaks(running)
         found = await set_up(running, now, answers)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if options.check:
@@ -250,9 +248,10 @@ async def set_up(
             await running.delete(
                 f"/api/config/config_entries/entry/{entry['entry_id']}"
             )
-    await running.flow(
-        "/api/config/config_entries/flow", DOMAIN, answers or setup_answers(now)
-    )
+    answers = answers or setup_answers(now)
+    if "grid" in answers:
+        await _meter_speaks(running)
+    await running.flow("/api/config/config_entries/flow", DOMAIN, answers)
     found = Entities(await running.call("config/entity_registry/list"))
     # The step from observing to acting is the owner's one choice.
     await running.action(

@@ -251,19 +251,19 @@ async def test_the_app_takes_over(
 async def test_a_restart_of_the_charger_is_survived(
     hass: HomeAssistant, station: Charger, house: House
 ) -> None:
-    """Errors for a while, everything forgotten, and told again what it was told."""
+    """Errors for a while, and everything forgotten; nobody took it over."""
     entry = make_home(station)
     home = await commanded(hass, entry, UnitMode.DISCHARGE)
     await station.ask("restart 1.5")
     await until(lambda: status(home) is UnitStatus.NOT_CONTROLLABLE)
     seen = len(station.writes())
-    await until(
-        lambda: any(
-            address == 260 and value < 0 for address, value in station.writes()[seen:]
-        ),
-        60.0,
-    )
-    await until(lambda: status(home) is UnitStatus.DISCHARGING)
+    # It is under control again, and rests: a start within five minutes of the last is
+    # the owner's to ask for.
+    await until(lambda: (81, 1) in station.writes()[seen:])
+    await until(lambda: status(home) is UnitStatus.IDLE)
+    home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE, power_w=1500.0)
+    await until(lambda: (260, 1500) in station.writes()[seen:])
+    await until(lambda: status(home) is UnitStatus.CHARGING)
     assert issues(hass) == set()
     assert await hass.config_entries.async_unload(entry.entry_id)
 
