@@ -19,6 +19,7 @@ UNITS: Final = ("simulated", "echonet", "quasar")
 SEED, SOLAR_PEAK_W, SOH_PERCENT = 7, 4000, 92
 # A Quasar measures no house: Home Assistant's own Modbus integration reads the meter.
 METER_ENTITY = "sensor.house_meter"
+SOLAR_ENTITY = "sensor.house_solar"
 METER = """\
 modbus:
   - name: house
@@ -29,6 +30,14 @@ modbus:
       - name: House meter
         device_address: 2
         address: 0
+        data_type: int32
+        scan_interval: 1
+        unit_of_measurement: W
+        device_class: power
+        state_class: measurement
+      - name: House solar
+        device_address: 2
+        address: 2
         data_type: int32
         scan_interval: 1
         unit_of_measurement: W
@@ -131,7 +140,7 @@ def quasar_arguments(now: datetime, zone: str, port: int) -> list[str]:
         f"--port={port}",
         "--start-delay=3",
         f"--seed={SEED}",
-        "--solar-peak=0",
+        f"--solar-peak={SOLAR_PEAK_W}",
         f"--soh={SOH_PERCENT}",
         f"--zone={zone}",
         f"--evening-peak={evening_begins(now):%H:%M:%S}",
@@ -143,6 +152,7 @@ def quasar_answers(now: datetime, port: int) -> dict[str, Any]:
     return setup_answers(now, "quasar") | {
         "user": {"name": HOME, "kind": "sensor"},
         "grid": {"entity": METER_ENTITY},
+        "sensors": {"solar": [SOLAR_ENTITY]},
         # However much the house draws at this moment.
         **dict.fromkeys(
             ("grid_importing", "grid_exporting", "grid_balanced"), "grid_done"

@@ -34,6 +34,7 @@ class QuasarPlant:
     on_event: Callable[[str], None] = lambda _: None
     registers: dict[int, int] = field(default_factory=lambda: dict(SEED))
     grid_w: float = 0.0
+    solar_w: float = 0.0
     locked: bool = False
     # What the state of charge reads instead of the truth.
     glitch: int | None = None
@@ -88,6 +89,7 @@ class QuasarPlant:
                 self.house.solar_w(middle_s),
             )
             self.grid_w = made.grid_w
+            self.solar_w = self.house.solar_w(middle_s)
         self._tell(now_s)
 
     def set_car(self, present: bool) -> None:

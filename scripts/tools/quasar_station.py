@@ -2,9 +2,9 @@
 
     python -m scripts.tools.quasar_station --port 5020 --log station.jsonl
 
-The charger is unit 1; unit 2 is the house's meter, whose registers 0 and 1 are the grid
-power in W as one signed number, positive when importing. Each write is a line of JSON
-in the log, with its time.
+The charger is unit 1; unit 2 is the house's meter, with the grid power in registers 0
+and 1 and the sun's in 2 and 3, each one signed number in W; the grid's is positive when
+importing. Each write is a line of JSON in the log, with its time.
 
 It obeys lines on its input and answers each with what is going on, as JSON: `state`,
 `unplug`, `plug`, `app take|start|stop`, `client ADDRESS VALUE`, `restart SECONDS`,
@@ -98,7 +98,7 @@ class Station:
         )
         meter = SimDevice(
             id=2,
-            simdata=[SimData(0, count=2, values=0, datatype=DataType.REGISTERS)],
+            simdata=[SimData(0, count=4, values=0, datatype=DataType.REGISTERS)],
             action=self._meter,
         )
         self._server = ModbusTcpServer(
@@ -115,7 +115,7 @@ class Station:
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in left:
             task.cancel()
-        await self._server.shutdown()
+        await self._server.shutdown()  # type: ignore[no-untyped-call] # it has no types
         for task in done:
             task.result()
 
@@ -189,9 +189,8 @@ class Station:
                         "meaning": meaning(address + number, int(value)),
                     }
                 )
-            values[:] = [
-                plant.registers[address + number] for number in range(len(values))
-            ]
+            for number in range(len(values)):
+                values[number] = plant.registers[address + number]
         for known, value in plant.registers.items():
             registers[known - start] = value
         return None
@@ -206,8 +205,11 @@ class Station:
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """Answer for the meter."""
-        self.plant.run()
-        registers[:] = divmod(round(self.plant.grid_w) & 0xFFFFFFFF, 0x10000)
+        plant = self.plant
+        plant.run()
+        for first, power_w in ((0, plant.grid_w), (2, plant.solar_w)):
+            whole = divmod(round(power_w) & 0xFFFFFFFF, 0x10000)
+            registers[first : first + 2] = whole
         return None
 
     def _packet(self, sending: bool, packet: bytes) -> bytes:
@@ -228,6 +230,7 @@ class Station:
         """Cut all connections."""
         assert self._server is not None
         for connection in list(self._server.active_connections.values()):
+            assert isinstance(connection.transport, asyncio.Transport)
             connection.transport.abort()
 
     def _event(self, what: str) -> None:

@@ -110,11 +110,11 @@ async def test_add(hass: HomeAssistant, home: Any, registers: Registers) -> None
 async def test_a_charger_is_one_unit(
     hass: HomeAssistant, home: Any, registers: Registers
 ) -> None:
-    for _ in range(2):
-        walk = await at_charger(hass, home)
-        await walk.submit(host="127.0.0.1", port=registers.port)
-        if walk.result["type"] is FlowResultType.FORM:
-            await walk.submit(**BATTERY)
+    walk = await at_charger(hass, home)
+    await walk.submit(host="127.0.0.1", port=registers.port)
+    await walk.submit(**BATTERY)
+    walk = await at_charger(hass, home)
+    await walk.submit(host="127.0.0.1", port=registers.port)
     assert walk.result["reason"] == "unit_already_configured"
 
 
