@@ -169,7 +169,7 @@ class Station:
         address: int,
         count: int,
         registers: list[int],
-        values: list[int] | list[bool] | None,
+        values: Any,
     ) -> ExcCodes | None:
         """Answer for the charger, before the server does with the registers."""
         if self._habit == "busy":
@@ -189,8 +189,8 @@ class Station:
                         "meaning": meaning(address + number, int(value)),
                     }
                 )
-            for number in range(len(values)):
-                values[number] = plant.registers[address + number]
+            # The server takes from here what the registers have become.
+            values[:] = [int(plant.registers[address + n]) for n in range(count)]
         for known, value in plant.registers.items():
             registers[known - start] = value
         return None
