@@ -19,7 +19,7 @@ from .const import (
     DOMAIN,
     SUBENTRY_UNIT,
 )
-from .engine.outage import may_park
+from .engine.guard import may_park
 from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
 from .history_services import async_setup_history_services

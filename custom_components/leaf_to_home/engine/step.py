@@ -229,6 +229,7 @@ class _Table:
         return self._decision(unit, known, None, reason, IntentKind.HOLD, park=park)
 
     def _rest(self, unit: UnitState, known: UnitInputs, why: Reason) -> Setpoint:
+        unit.parked = False
         native.remember(unit, native=False, now_s=self.now_s)
         commanded(unit, known, 0.0, self.now_s, told=True)
         return Setpoint(
