@@ -66,6 +66,31 @@ def test_check_shows_a_station_that_was_told_to_carry_the_evening() -> None:
     assert "ec" not in [epc for epc, _ in told]
 
 
+@pytest.mark.timeout(400)
+def test_check_shows_a_quasar_that_was_told_to_carry_the_evening() -> None:
+    """The same house with a meter and a charger on Modbus; its log says so."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "scripts.tools.demo", "--check"),
+            *("--unit", "quasar", "--port", "8640"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=390,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "The LEAF carries the house through the evening peak." in result.stdout
+    shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
+    assert shown["sensor.leaf_status"] == "discharging"
+    told = re.findall(r"^ {4}\S+ quasar (\d+)=(\d+)", result.stdout, re.MULTILINE)
+    # Control first, the watchdog right after it.
+    assert told[:2] == [("81", "1"), ("88", "90")]
+    assert ("82", "0") in told
+    assert any(int(value) > 0x8000 for register, value in told if register == "260")
+
+
 @pytest.mark.usefixtures("socket_enabled")
 def test_a_second_demo_takes_other_addresses() -> None:
     station, home = free_addresses()
