@@ -1,6 +1,7 @@
 """Units that have to be told to rest, or asked, while nothing is wanted of them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,14 +24,14 @@ SILENT = reading(soc_percent=None)
 
 
 def decide(
-    state: HomeState, said: object, capabilities: Capabilities, **values: object
+    state: HomeState, said: Any, capabilities: Capabilities, **values: Any
 ) -> tuple[HomeState, UnitDecision]:
     units = {"leaf": known(reading=said, capabilities=capabilities)}
     after, decision = step(state, inputs(units=units, **values), START_S)
     return after, decision.units["leaf"]
 
 
-def automatic(mode: HomeMode = HomeMode.AUTOMATIC, **values: object) -> HomeState:
+def automatic(mode: HomeMode = HomeMode.AUTOMATIC, **values: Any) -> HomeState:
     return home(settings=HomeSettings(mode=mode), units={"leaf": unit(**values)})
 
 
@@ -69,7 +70,7 @@ def test_a_command_is_taken_back_when_the_plug_is_pulled() -> None:
 
 
 @pytest.mark.parametrize("said", [AWAY, SILENT])
-def test_other_units_are_left_alone(said: object) -> None:
+def test_other_units_are_left_alone(said: Any) -> None:
     state = automatic(stored_kwh=None, anchor_soc_percent=None)
     _, told = decide(state, said, Capabilities())
     assert told.setpoint is None
@@ -77,7 +78,7 @@ def test_other_units_are_left_alone(said: object) -> None:
 
 @pytest.mark.parametrize("said", [AWAY, SILENT])
 @pytest.mark.parametrize("mode", [HomeMode.OBSERVE, HomeMode.OFF])
-def test_who_only_looks_on_says_nothing(said: object, mode: HomeMode) -> None:
+def test_who_only_looks_on_says_nothing(said: Any, mode: HomeMode) -> None:
     state = automatic(mode, stored_kwh=None, anchor_soc_percent=None, told=False)
     state.units["leaf"].parked = True
     _, told = decide(state, said, QUASAR)
@@ -86,7 +87,7 @@ def test_who_only_looks_on_says_nothing(said: object, mode: HomeMode) -> None:
 
 
 @pytest.mark.parametrize("said", [AWAY, SILENT])
-def test_nothing_is_said_while_an_outage_is_suspected(said: object) -> None:
+def test_nothing_is_said_while_an_outage_is_suspected(said: Any) -> None:
     state = automatic(stored_kwh=None, anchor_soc_percent=None)
     _, told = decide(state, said, QUASAR, mains=False)
     assert told.reason.code is ReasonCode.GUARD_OUTAGE_SUSPECTED
