@@ -54,9 +54,13 @@ def ceiling_percent(unit: UnitState, known: UnitInputs, choice: Choice) -> float
 
 
 def floor_percent(unit: UnitState, known: UnitInputs) -> float:
-    """Return where discharging stops: one reported step is kept above the reserve."""
+    """Return where discharging stops: one reported step is kept above the reserve.
+
+    So is what the report may be out by, where it says so.
+    """
     floor = max(unit.settings.reserve_percent, known.spec.min_soc_percent)
-    return floor + known.spec.soc_step_percent
+    error = known.reading.soc_error_percent if known.reading else None
+    return floor + known.spec.soc_step_percent + (error or 0.0)
 
 
 def above_allowed(power_w: float, room: Room) -> bool:

@@ -140,7 +140,7 @@ def _cover(intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment) -> W
             ),
         )
     power_w = min(wanted_w, intent.power_w)
-    if not _pays(intent, spec, moment.import_price, power_w, running=running):
+    if not pays(intent, spec, moment.import_price, power_w, running=running):
         return Wish(
             power_w=0.0,
             reason=Reason(code=ReasonCode.NO_PROFIT, values={"wanted_w": wanted_w}),
@@ -166,7 +166,7 @@ def _absorb(intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment) -> 
     )
 
 
-def _pays(
+def pays(
     intent: Intent,
     spec: UnitSpec,
     price: float | None,

@@ -87,7 +87,7 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
     grid = inputs.grid if inputs.grid and inputs.grid.fresh(now_s) else None
     solar = inputs.solar if inputs.solar and inputs.solar.fresh(now_s) else None
     other = inputs.other if inputs.other and inputs.other.fresh(now_s) else None
-    units_w = units_assumed_w = 0.0
+    units_w = units_assumed_w = unseen_w = 0.0
     still = complete = True
     for key, known in inputs.units.items():
         unit = state.units[key]
@@ -115,10 +115,13 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
         follow(unit, power_w, still=stands)
         still = still and stands
         units_w += power_w
+        if known.capabilities.switched:
+            unseen_w += power_w
         assume(unit, known.spec, power_w, now_s - reading.time_s)
         units_assumed_w += unit.assumed_w
 
-    if grid is not None and _frozen(state, grid, units_w, still=still):
+    # What is switched on behind a plugged-in unit need not reach the meter.
+    if grid is not None and _frozen(state, grid, units_w - unseen_w, still=still):
         grid = None
     state.grid_w = None if grid is None else grid.value
     if grid is not None:

@@ -180,12 +180,17 @@ class Capabilities:
     `follow_ceiling` up to a power that it can be told. Without `charges` or
     `discharges` nothing leads to that direction. With `soc_on_request` it tells the
     state of charge at rest only when it is asked to; with `remembers` it would begin
-    with its last command when something is plugged in again.
+    with its last command when something is plugged in again. The only lever of one that
+    is `switched` is its AC input: on, it charges at its own power, off, it carries what
+    is plugged into it. Where it `feeds_through`, that has power while the input is on
+    too.
     """
 
     set_power: bool = True
     charges: bool = True
     discharges: bool = True
+    switched: bool = False
+    feeds_through: bool = False
     native_follow: bool = False
     follow_ceiling: bool = False
     native_import_limit: bool = False
@@ -210,11 +215,17 @@ class Reading:
     the device has started anew, and may have lost what it was told. `cell_…` and
     `temperature_…` are the lowest and the highest inside the battery. `may_island` is
     False where the device is set so that it can't carry the house.
+
+    `soc_percent` may be out by `soc_error_percent`, where that is known; it is
+    `soc_certain` where it was not counted, but seen. `carried_w` is what the unit gives
+    to appliances that are plugged into it.
     """
 
     time_s: float
     max_age_s: float = 60.0
     soc_percent: float | None = None
+    soc_error_percent: float | None = None
+    soc_certain: bool = False
     soh_percent: float | None = None
     power_w: float | None = None
     connected: bool | None = None
@@ -228,6 +239,7 @@ class Reading:
     changed_elsewhere: bool = False
     grid_w: float | None = None
     solar_w: float | None = None
+    carried_w: float | None = None
     vehicle: str | None = None
     restarts: int = 0
     cell_min_mv: float | None = None

@@ -108,8 +108,9 @@ class _Builder:
         task, draw = self.task, self.draw
         shape = draw.shape
         everywhere = np.ones(shape, dtype=bool)
-        hold = self._column(np.zeros(shape))
-        self._offer(Option(IntentKind.HOLD, 0.0), [(hold, everywhere)])
+        hold = self._column(np.full(shape, -task.idle_charge_w))
+        if task.idle_charge_w == 0.0:
+            self._offer(Option(IntentKind.HOLD, 0.0), [(hold, everywhere)])
         charges = task.charge_w >= self.least_w
         surplus = charges and bool(draw.min(initial=0.0) < 0.0)
         covers = task.discharge_w >= self.least_w
@@ -137,7 +138,8 @@ class _Builder:
             )
         self._more_covers(above, follow, hold)
         # Of two that cost the same the one that follows the house comes first.
-        for share in CHARGE_SHARES[:: 2 if self.coarse else 1]:
+        shares = CHARGE_SHARES[:: 2 if self.coarse else 1]
+        for share in shares[:1] if task.switched else shares:
             power_w = task.charge_w * share
             if power_w >= self.least_w:
                 part = self._column(np.full(shape, -power_w))

@@ -121,6 +121,8 @@ class Task:
     Of a month's peak the plan bears `peak_share`: later days have it for nothing. Above
     `most_level_w` none is paid for.
     `aim_*_w` is what the closed loop leaves to the grid while it covers or absorbs.
+    One that is `switched` charges at its own power or not at all; `idle_charge_w` is
+    what it takes wherever it does not cover, where a switch cannot make it hold.
     """
 
     spec: UnitSpec
@@ -141,6 +143,8 @@ class Task:
     peak_share: float = 1.0
     most_level_w: float | None = None
     main_limit_w: float | None = None
+    switched: bool = False
+    idle_charge_w: float = 0.0
     absences: Sequence[Absence] = ()
     near_hazard: Hazard | None = None
     far_hazard: Hazard | None = None

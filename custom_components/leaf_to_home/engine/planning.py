@@ -398,6 +398,8 @@ def _task(
     limit_w: float | None,
 ) -> Task:
     settings, site = unit.settings, inputs.site
+    able = known.capabilities
+    charge_w = usual_charge_w(unit, known)
     peak_price = None
     if site.capacity is not None:
         peak_price = site.capacity.price_per_kw_month / site.capacity.peaks_averaged
@@ -409,7 +411,7 @@ def _task(
         running=bool(unit.command_w),
         reserve_percent=settings.reserve_percent,
         max_soc_percent=settings.max_soc_percent,
-        charge_w=usual_charge_w(unit, known),
+        charge_w=charge_w,
         discharge_w=usual_discharge_w(unit, known),
         export_w=site.battery_export_limit_w,
         aim_import_w=target_import_w(
@@ -419,6 +421,8 @@ def _task(
         soft_limit_w=limit_w,
         peak_price=peak_price,
         main_limit_w=site.main_limit_w,
+        switched=able.switched,
+        idle_charge_w=charge_w if able.switched and able.feeds_through else 0.0,
         absences=absences,
     )
 

@@ -136,8 +136,11 @@ def usual_charge_w(unit: UnitState, known: UnitInputs) -> float:
 def usual_discharge_w(unit: UnitState, known: UnitInputs) -> float:
     """Return the highest discharging power of the hours to come, W.
 
-    An empty battery gives nothing until it has been filled.
+    An empty battery gives nothing until it has been filled; what is only switched
+    gives no more than what is plugged into it, at any time.
     """
+    if known.capabilities.switched:
+        return discharge_ceiling_w(known, unit.settings)
     empty_percent = unit.settings.reserve_percent + EMPTY_PERCENT
     if (soc_percent(unit, known.spec) or 0.0) <= empty_percent:
         known = replace(known, reading=None)

@@ -55,7 +55,8 @@ def silence(
         unit.elsewhere_since_s = None
     elif not off and _respected(unit, now_s, intent):
         return Reason(code=ReasonCode.CHANGED_ELSEWHERE)
-    if unit.stored_kwh is None and not off:
+    if unit.stored_kwh is None and not off and not known.capabilities.switched:
+        # One that is only switched is charged, which ends by itself and tells.
         return Reason(code=ReasonCode.SOC_UNKNOWN)
     return None
 

@@ -151,7 +151,11 @@ def anchor(unit: UnitState, spec: UnitSpec, reading: Reading, now_s: float) -> N
         unit.suspect_soc_percent = None
         unit.suspect_since_s = None
         return
-    if not _plausible(unit, spec, soc) and not _confirmed(unit, spec, soc, now_s):
+    if not (
+        reading.soc_certain
+        or _plausible(unit, spec, soc)
+        or _confirmed(unit, spec, soc, now_s)
+    ):
         return
     unit.suspect_soc_percent = None
     unit.suspect_since_s = None

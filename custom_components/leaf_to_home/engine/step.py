@@ -1,6 +1,7 @@
 """One decision: outage, limits, departure, the plan's intent, the closed loop."""
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from . import native
 from .announced import announced, without_past
@@ -41,6 +42,7 @@ from .savings import new_day, rethink
 from .silence import ELSEWHERE_S, SILENT_STATUS, silence
 from .soc import anchor, soc_percent
 from .state import HomeState, UnitState, first_settings
+from .switched import decide_switch
 from .vehicles import attend, seated
 
 # The unit that carries the house keeps doing so until another is this much fuller.
@@ -182,7 +184,12 @@ class _Table:
         return decisions
 
     def _rank(self, key: str) -> float:
-        """Return the unit's place: the fullest first, so that it covers most."""
+        """Return the unit's place: the fullest first, so that it covers most.
+
+        What carries only what is plugged into it leaves the rest to the others.
+        """
+        if self.inputs.units[key].capabilities.switched:
+            return -inf
         unit = self.state.units[key]
         soc = soc_percent(unit, self.inputs.units[key].spec) or 0.0
         return -soc - (RUNNING_PERCENT if (unit.command_w or 0.0) > 0.0 else 0.0)
@@ -280,7 +287,12 @@ class _Table:
             and self._alone(key),
         )
         intent = choice.intent
-        if self.picture.grid_w is None and intent.kind not in FIXED:
+        if known.capabilities.switched:
+            follows = False
+            bounded = decide_switch(
+                choice, unit, known, self.inputs, self._moment(), case.room
+            )
+        elif self.picture.grid_w is None and intent.kind not in FIXED:
             bounded, follows = self._blindly(case)
             if follows is unit.native and (
                 follows or bounded.power_w == (unit.command_w or 0.0)
@@ -352,6 +364,9 @@ class _Table:
         """
         for other, unit in self.state.units.items():
             if other == key or other not in self.inputs.units:
+                continue
+            if self.inputs.units[other].capabilities.switched:
+                # Its charger takes no more than a lamp, and what it carries is its own.
                 continue
             if not native.at_rest(unit):
                 return False
