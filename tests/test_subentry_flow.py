@@ -119,7 +119,14 @@ async def test_every_preset_can_be_taken(
     hass: HomeAssistant, home: MockConfigEntry
 ) -> None:
     presets = await async_load_presets(hass)
-    assert presets.keys() == {"leaf-24", "leaf-30", "leaf-40", "leaf-62", "portable"}
+    assert presets.keys() == {
+        "leaf-24",
+        "leaf-30",
+        "leaf-40",
+        "leaf-62",
+        "portable",
+        "portable-generic",
+    }
     for preset in presets:
         walk = await at_battery(hass, home)
         await walk.submit(**BATTERY | {"preset": preset})

@@ -33,7 +33,7 @@ from custom_components.leaf_to_home.engine.model import (
 )
 from custom_components.leaf_to_home.engine.problems import Problem
 from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
-from custom_components.leaf_to_home.units import base
+from custom_components.leaf_to_home.units import base, metered
 from custom_components.leaf_to_home.units.echonet_lite import notices
 from custom_components.leaf_to_home.units.mapped import notices as mapped_notices
 from custom_components.leaf_to_home.units.quasar import notices as quasar_notices
@@ -194,6 +194,7 @@ def test_issues(language: str) -> None:
         *mapped_notices.ISSUES,
         *quasar_notices.STATES,
         *quasar_notices.NEWS,
+        metered.ISSUE_RESERVE,
     }
 
 

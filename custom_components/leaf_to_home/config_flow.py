@@ -31,6 +31,7 @@ from .units.base import DRIVERS
 from .units.echonet_lite_form import EchonetLiteSteps
 from .units.entities_form import EntitiesSteps
 from .units.quasar_form import QuasarSteps
+from .units.metered_form import MeteredSteps
 from .units.simulated_form import SimulatedSteps
 
 
@@ -39,6 +40,7 @@ class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT
     EchonetLiteSteps[ContextT, ResultT, HandlerT],
     EntitiesSteps[ContextT, ResultT, HandlerT],
     QuasarSteps[ContextT, ResultT, HandlerT],
+    MeteredSteps[ContextT, ResultT, HandlerT],
 ):
     """Every driver's form; a new driver adds its own here."""
 

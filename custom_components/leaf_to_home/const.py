@@ -61,3 +61,15 @@ CONF_SOLAR_PEAK: Final = "solar_peak_w"
 CONF_TRIPS: Final = "trips"  # none | commuter
 TRIPS_COMMUTER: Final = "commuter"
 TRIPS_NONE: Final = "none"
+
+# subentry.data of a portable unit behind plugs
+CONF_CARRIED: Final = "carried_w"
+CONF_FULL_BELOW: Final = "full_below_w"
+CONF_IDLE: Final = "idle_w"
+CONF_INPUT_POWER: Final = "input_power"
+CONF_INPUT_SWITCH: Final = "input_switch"
+CONF_MAX_INPUT: Final = "max_input_w"
+CONF_OUTPUT_POWER: Final = "output_power"
+# The rule takes "pass" for a password.
+CONF_PASS_THROUGH: Final = "pass_through"  # noqa: S105
+CONF_SELF_DISCHARGE: Final = "self_discharge_percent_month"

@@ -63,6 +63,7 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
     _first_spec: Mapping[str, float] = MappingProxyType({})
     _default_reserve: int = DEFAULT_RESERVE
     _unit_unique_id: str | None = None
+    _preset: str = DEFAULT_PRESET
 
     async def _async_unit_done(
         self, name: str, data: dict[str, Any], unique_id: str | None
@@ -126,6 +127,8 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
                     self.hass,
                     list(presets),
                     reserve=self._default_reserve if known is None else None,
+                    preset=self._preset,
+                    first=known is None,
                     collapsed=SECTION_SPEC not in errors,
                 ),
                 suggested,
@@ -147,10 +150,16 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
 
 def _schema(
     hass: HomeAssistant, presets: list[str], *, reserve: int | None, collapsed: bool
+    hass: HomeAssistant,
+    presets: list[str],
+    *,
+    preset: str,
+    first: bool,
+    collapsed: bool,
 ) -> vol.Schema:
     fields: dict[vol.Marker, Any] = {
         vol.Required(CONF_NAME): TextSelector(),
-        vol.Required(CONF_PRESET, default=DEFAULT_PRESET): SelectSelector(
+        vol.Required(CONF_PRESET, default=preset): SelectSelector(
             SelectSelectorConfig(
                 options=presets,
                 mode=SelectSelectorMode.DROPDOWN,

@@ -218,6 +218,26 @@ def _home_stored_value(home: Home) -> float | None:
     return _rounded(max(values, default=None), 4)
 
 
+def _is_switched(unit: UnitRuntime) -> bool:
+    """Return whether its charge is counted by us, since it tells nothing."""
+    return unit.unit.capabilities.switched
+
+
+def _confidence_percent(reading: Reading) -> float:
+    """Return how far the counted charge may be trusted: not at all, or to the dot."""
+    if reading.soc_percent is None or reading.soc_error_percent is None:
+        return 0.0
+    return max(0.0, 100.0 - 2.0 * reading.soc_error_percent)
+
+
+def _error_kwh(unit: LeafToHomeUnitEntity) -> float | None:
+    """Return by how much the stored energy may be out."""
+    error = unit.reading.soc_error_percent if unit.reading else None
+    if error is None:
+        return None
+    return round(error / 100.0 * unit.unit.spec.capacity_kwh, 3)
+
+
 def _stored_value(unit: LeafToHomeUnitEntity) -> float | None:
     """Return what one stored kWh more would be worth."""
     plan = unit.home.plans.plans.get(unit.unit.subentry_id)
@@ -799,6 +819,43 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         value_fn=lambda unit: (
             unit.unit.worker.outcome.kind if unit.unit.worker.outcome else None
         ),
+    ),
+    UnitSensorDescription(
+        key="carried_power",
+        translation_key="carried_power",
+        device_class=SensorDeviceClass.POWER,
+        has_fn=_is_switched,
+        measured=True,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=_read(lambda reading: reading.carried_w),
+    ),
+    UnitSensorDescription(
+        key="soc_confidence",
+        translation_key="soc_confidence",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_is_switched,
+        measured=True,
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SOC,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=_read(_confidence_percent),
+    ),
+    UnitSensorDescription(
+        key="stored_energy_error",
+        translation_key="stored_energy_error",
+        device_class=SensorDeviceClass.ENERGY_STORAGE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_is_switched,
+        measured=True,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=2,
+        value_fn=_error_kwh,
     ),
     UnitSensorDescription(
         key="vehicle",

@@ -209,7 +209,12 @@ def echonet_lite_store(hass: HomeAssistant, subentry_id: str) -> SafeStore:
     return SafeStore(hass, f"{DOMAIN}.echonet_lite.{subentry_id}")
 
 
+def metered_store(hass: HomeAssistant, subentry_id: str) -> SafeStore:
+    """Return where a unit behind plugs keeps its count."""
+    return SafeStore(hass, f"{DOMAIN}.metered.{subentry_id}")
+
+
 async def async_remove_unit(hass: HomeAssistant, subentry_id: str) -> None:
     """Delete what a unit that is gone has stored."""
-    for store in (simulated_store, echonet_lite_store):
+    for store in (simulated_store, echonet_lite_store, metered_store):
         await store(hass, subentry_id).async_remove()

@@ -59,7 +59,7 @@ def test_leaf_presets(name: str, kwh: float) -> None:
     assert spec.round_trip(6000.0, 500.0) < 0.8
 
 
-def test_portable_preset_and_no_other() -> None:
+def test_portable_presets_and_no_other() -> None:
     text = (PRESETS / "portable.yaml").read_text(encoding="utf-8")
     spec = parse_unit(yaml.safe_load(text), "portable")
     assert (spec.kind, spec.usable_kwh) == (UnitKind.PORTABLE, 0.63)
@@ -67,7 +67,9 @@ def test_portable_preset_and_no_other() -> None:
     assert spec.capacity_kwh / spec.stored_w(-spec.max_charge_w) * 1e3 == pytest.approx(
         9.5, abs=1.0
     )
-    assert len(list(PRESETS.glob("*.yaml"))) == 5
+    generic = (PRESETS / "portable-generic.yaml").read_text(encoding="utf-8")
+    assert parse_unit(yaml.safe_load(generic), "generic").kind is UnitKind.PORTABLE
+    assert len(list(PRESETS.glob("*.yaml"))) == 6
 
 
 @pytest.mark.parametrize(

@@ -400,6 +400,7 @@ def _task(
     settings, site = unit.settings, inputs.site
     able = known.capabilities
     charge_w = usual_charge_w(unit, known)
+    error = (known.reading.soc_error_percent if known.reading else None) or 0.0
     peak_price = None
     if site.capacity is not None:
         peak_price = site.capacity.price_per_kw_month / site.capacity.peaks_averaged
@@ -409,7 +410,8 @@ def _task(
         far=far,
         stored_kwh=unit.stored_kwh or 0.0,
         running=bool(unit.command_w),
-        reserve_percent=settings.reserve_percent,
+        # What a report may be out by is kept as well.
+        reserve_percent=min(settings.reserve_percent + error, settings.max_soc_percent),
         max_soc_percent=settings.max_soc_percent,
         charge_w=charge_w,
         discharge_w=usual_discharge_w(unit, known),

@@ -19,6 +19,8 @@ from .state import UnitSettings, UnitState
 
 # A plug is not switched for a wish that is shorter than this.
 SWITCH_GAP_S: Final = 600.0
+# Who was switched on at the reserve is as good as new from here on, percent.
+REFILLED_PERCENT: Final = 95.0
 # Less than that is not worth a switch, W.
 LEAST_CARRIED_W: Final = 1.0
 
@@ -67,7 +69,7 @@ class _Case:
         self.moment = moment
         self.room = room
         self.feeds = known.capabilities.feeds_through
-        # A limit of the user's does not make a charger or a load smaller: it forbids it.
+        # A limit of the user does not make a charger or load smaller: it forbids it.
         settings, unlimited = unit.settings, _unlimited(unit.settings)
         self.on_w = -charge_ceiling_w(known, unlimited)
         self.may_charge = charge_ceiling_w(known, settings) >= -self.on_w
@@ -93,6 +95,7 @@ class _Case:
 
     def within_limits(self, wanted: Wish) -> Wish:
         """Return the wish within every limit, the hard ones last."""
+        self._see_refill()
         held = self.choice.by_user and self.choice.intent.kind is IntentKind.HOLD
         if self._soc_lost() and not held:
             wanted = self._on(Reason(code=ReasonCode.SOC_UNKNOWN))
@@ -176,15 +179,24 @@ class _Case:
             or reading.soc_percent is None
         )
 
+    def _see_refill(self) -> None:
+        unit, choice = self.unit, self.choice
+        soc = soc_percent(unit, self.known.spec) or 0.0
+        wanted = choice.by_user or choice.intent.kind is IntentKind.CHARGE
+        least = floor_percent(unit, self.known) if wanted else REFILLED_PERCENT
+        if soc >= min(least, REFILLED_PERCENT) + RESUME_PERCENT:
+            unit.below_reserve = False
+
     def _above_reserve(self, wanted: Wish) -> Wish:
-        """Switch on again at the reserve, and until two points above it."""
+        """Switch on again at the reserve, until it was refilled on purpose.
+
+        On, it refills itself at whatever price: to use that at once is only wear.
+        """
         unit, spec = self.unit, self.known.spec
         soc = soc_percent(unit, spec) or 0.0
         floor = floor_percent(unit, self.known)
         if soc <= floor:
             unit.below_reserve = True
-        elif soc >= floor + RESUME_PERCENT:
-            unit.below_reserve = False
         left_kwh = (unit.stored_kwh or 0.0) - spec.capacity_kwh * floor / 100.0
         standing_s = self.inputs.interval_s + self.known.capabilities.dead_time_s
         drain_kwh = -spec.stored_w(wanted.power_w) * standing_s / 3.6e6
