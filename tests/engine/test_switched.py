@@ -94,7 +94,7 @@ class Home:
             stored_kwh=facts.unit.capacity_kwh * self.soc / 100.0,
             on=True,
         )
-        self.count = Count(carried_w=self.load_w)
+        self.count = Count(carried_w=self.load_w, carried_s=6 * HOUR)
         if self.known:
             self.count.stored_kwh = self.facts.unit.capacity_kwh * self.soc / 100.0
         self.state = HomeState(

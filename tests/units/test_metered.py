@@ -20,6 +20,7 @@ from custom_components.leaf_to_home.const import DOMAIN, SUBENTRY_UNIT
 from custom_components.leaf_to_home.diagnostics import (
     async_get_config_entry_diagnostics,
 )
+from custom_components.leaf_to_home.engine.formats import parse_unit
 from custom_components.leaf_to_home.engine.metered import Facts, PassThrough
 from custom_components.leaf_to_home.engine.metered_plant import MeteredPlant
 from custom_components.leaf_to_home.engine.model import (
@@ -30,7 +31,6 @@ from custom_components.leaf_to_home.engine.model import (
     UnitStatus,
 )
 from custom_components.leaf_to_home.home import Home
-from custom_components.leaf_to_home.site import build_spec
 from custom_components.leaf_to_home.units import metered
 from tests.conftest import GRID, UNIT_ID, make_entry, set_power, setup, unit_data
 from tests.flow_walk import Walk
@@ -39,8 +39,8 @@ PLUG = "switch.plug"
 IN = "sensor.plug_power"
 OUT = "sensor.output_power"
 KEY = f"{DOMAIN}.metered.{UNIT_ID}"
-# 13:00 in the test library's zone: 30 cents, before the dear evening.
-AFTERNOON = "2026-11-23T21:00:00+00:00"
+# 16:15 in the test library's zone: 30 cents; from 17:00 it is dear.
+AFTERNOON = "2026-11-24T00:15:00+00:00"
 
 
 def portable(**data: Any) -> dict[str, Any]:
@@ -123,11 +123,11 @@ class World:
         pass_through: PassThrough = PassThrough.BYPASS,
         max_input_w: float = 300.0,
         load_w: float = 40.0,
-        soc: float = 90.0,
+        soc: float = 100.0,
     ) -> None:
         self.hass = hass
         self.freezer = freezer
-        spec = build_spec(
+        spec = parse_unit(
             {
                 "kind": "portable",
                 "usable_kwh": 0.63,
@@ -139,7 +139,6 @@ class World:
                 "min_power_w": 10,
                 "loss": {"constant_w": 6, "linear": 0.08, "quadratic_per_kw": 0.05},
             },
-            {"spec": {}},
             "portable",
         )
         facts = Facts(
@@ -235,13 +234,13 @@ async def test_an_evening_from_the_unit(
     assert state_of(hass, "stored_energy_error") == "unknown"
     assert state_of(hass, "reason") == "soc_unknown"
     assert world.on
-    await world.live(3.5)
+    await world.live(0.6, step_s=30.0)
     assert world.plant.soc_percent > 99.0
     assert state_of(hass, "soc") == "100.0"
     assert float(state_of(hass, "soc_confidence")) > 90.0
     assert state_of(hass, "carried_power") == "40"
     # 17:00 is dear.
-    await world.live(1.5)
+    await world.live(0.25, step_s=30.0)
     assert not world.on
     assert state_of(hass, "status") == UnitStatus.DISCHARGING
     assert float(state_of(hass, "power")) == pytest.approx(40.0, abs=1.0)
@@ -249,7 +248,7 @@ async def test_an_evening_from_the_unit(
     assert worker.outcome is not None
     assert worker.outcome.kind is OutcomeKind.APPLIED
     assert worker.writes == 1
-    await world.live(2.0)
+    await world.live(2.0, step_s=60.0)
     shown = float(state_of(hass, "soc"))
     error_kwh = float(state_of(hass, "stored_energy_error"))
     assert abs(shown - world.plant.soc_percent) <= 100.0 * error_kwh / 0.63 + 1.0
@@ -259,17 +258,17 @@ async def test_an_evening_from_the_unit(
     assert told["count"]["anchor"] == "full"
 
 
-async def test_three_days_are_counted(
+async def test_half_a_day_is_counted(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     """What is shown is near what is true, though its losses are others than told."""
-    world = World(hass, freezer, soc=95.0)
+    world = World(hass, freezer)
     _, home = await begin(hass, freezer, world)
-    await world.live(3.0, step_s=30.0)
+    await world.live(0.6, step_s=30.0)
     home.async_change_unit(UNIT_ID, mode=UnitMode.DISCHARGE, reserve_percent=10.0)
     worst = 0.0
-    for hour in range(24):
-        await world.live(1.0, step_s=60.0)
+    for hour in range(10):
+        await world.live(1.0, step_s=90.0)
         world.plant.load_w = (25.0, 40.0, 10.0)[hour % 3]
         reading = home.units[UNIT_ID].coordinator.data
         assert reading is not None
@@ -281,9 +280,9 @@ async def test_three_days_are_counted(
 async def test_a_restart_in_the_middle_goes_on_where_it_was(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
 ) -> None:
-    world = World(hass, freezer, soc=97.0)
+    world = World(hass, freezer)
     entry, home = await begin(hass, freezer, world)
-    await world.live(5.0, step_s=30.0)
+    await world.live(0.9, step_s=30.0)
     assert not world.on
     before = count_of(home).stored_kwh
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -323,9 +322,9 @@ async def test_a_count_that_cannot_be_read_begins_anew(
 async def test_a_plug_that_is_gone_and_comes_back_is_told_again(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    world = World(hass, freezer, soc=97.0)
+    world = World(hass, freezer)
     _, home = await begin(hass, freezer, world)
-    await world.live(5.0, step_s=30.0)
+    await world.live(0.9, step_s=30.0)
     assert not world.on
     await world.turn("reached", False)
     await world.live(0.1)
@@ -343,9 +342,9 @@ async def test_a_plug_that_is_gone_and_comes_back_is_told_again(
 async def test_a_plug_that_is_switched_by_hand_is_respected(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    world = World(hass, freezer, soc=97.0)
+    world = World(hass, freezer)
     _, home = await begin(hass, freezer, world)
-    await world.live(5.0, step_s=30.0)
+    await world.live(0.9, step_s=30.0)
     assert not world.on
     await world.turn("relay", True)
     await world.live(0.4)
@@ -358,7 +357,7 @@ async def test_a_plug_that_is_switched_by_hand_is_respected(
 async def test_a_plug_that_does_not_follow_is_said(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    world = World(hass, freezer, soc=97.0)
+    world = World(hass, freezer)
     _, home = await begin(hass, freezer, world, follows=False)
     home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE)
     await world.turn("relay", False)
@@ -377,9 +376,9 @@ async def test_a_power_that_hangs_is_no_measurement(
 ) -> None:
     world = World(hass, freezer, soc=50.0)
     _, home = await begin(hass, freezer, world)
-    await world.live(0.5, step_s=30.0)
+    await world.live(0.1, step_s=30.0)
     world.frozen = True
-    await world.live(3.0, step_s=60.0)
+    await world.live(2.2, step_s=120.0)
     reading = home.units[UNIT_ID].coordinator.data
     assert reading is not None
     assert reading.power_w is None

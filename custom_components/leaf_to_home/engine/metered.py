@@ -137,6 +137,7 @@ class Count:
     charged_kwh: float = 0.0
     discharged_kwh: float = 0.0
     carried_w: float | None = None
+    carried_s: float = 0.0
     drained_kwh: float = 0.0
     refilled_kwh: float = 0.0
     clean: bool = False
@@ -325,7 +326,9 @@ def _remember_load(count: Count, facts: Facts, sight: Sight, dt_s: float) -> Non
     if count.carried_w is None:
         count.carried_w = sight.output_w
         return
-    part = min(1.0, dt_s / CARRIED_S)
+    # At first it is the mean of what was seen so far.
+    count.carried_s = min(CARRIED_S, count.carried_s + dt_s)
+    part = min(1.0, dt_s / count.carried_s) if count.carried_s > 0.0 else 0.0
     count.carried_w += part * (sight.output_w - count.carried_w)
 
 
