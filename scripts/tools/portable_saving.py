@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m scripts.tools.portable_saving",
         description="What a portable unit on a plug saves in a year, EUR.",
     )
-    parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--days", type=int, default=2)
     parser.add_argument("--load", type=float, nargs="+", default=[20.0, 40.0, 80.0])
     options = parser.parse_args(arguments)
     print("load    at the wall  always on    shifted       wear   given  switches")
