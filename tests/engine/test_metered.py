@@ -135,7 +135,7 @@ def test_nothing_is_known_before_it_was_seen_full_or_empty() -> None:
     assert soc_percent(bench.count, BYPASS) is None, "it charges, but is not full"
     bench.live(6.0)
     assert bench.known == pytest.approx(100.0)
-    assert bench.error == pytest.approx(2.0, abs=0.1)
+    assert bench.error == pytest.approx(4.0, abs=0.1)
 
 
 @pytest.mark.parametrize("facts", [BYPASS, INVERTER, STORE])

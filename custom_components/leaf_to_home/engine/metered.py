@@ -20,7 +20,8 @@ UNKNOWN_SHARE: Final = 0.5
 # before the capacity was seen, how old the cells are.
 COUNT_ERROR: Final = 0.08
 CAPACITY_ERROR: Final = 0.15
-ANCHOR_ERROR: Final = 0.02
+# A full unit is left alone until it has lost a little.
+ANCHOR_ERROR: Final = 0.04
 # The load of appliances that nothing measures may be so far from what was told.
 TOLD_ERROR: Final = 0.5
 MONTH_S: Final = 30.0 * 86400.0
