@@ -30,8 +30,8 @@ from .flow_trips import TRIP_KEYS, TripSteps
 from .units.base import DRIVERS
 from .units.echonet_lite_form import EchonetLiteSteps
 from .units.entities_form import EntitiesSteps
-from .units.quasar_form import QuasarSteps
 from .units.metered_form import MeteredSteps
+from .units.quasar_form import QuasarSteps
 from .units.simulated_form import SimulatedSteps
 
 

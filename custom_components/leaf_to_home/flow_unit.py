@@ -128,7 +128,6 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
                     list(presets),
                     reserve=self._default_reserve if known is None else None,
                     preset=self._preset,
-                    first=known is None,
                     collapsed=SECTION_SPEC not in errors,
                 ),
                 suggested,
@@ -149,12 +148,11 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
 
 
 def _schema(
-    hass: HomeAssistant, presets: list[str], *, reserve: int | None, collapsed: bool
     hass: HomeAssistant,
     presets: list[str],
     *,
+    reserve: int | None,
     preset: str,
-    first: bool,
     collapsed: bool,
 ) -> vol.Schema:
     fields: dict[vol.Marker, Any] = {

@@ -104,8 +104,13 @@ class UnitContext:
 
 # A driver module offers `async_create(hass, context) -> Unit`; its form stands beside
 # it in `<driver>_form.py`, so that the flow never loads a driver's protocol library.
-DRIVERS: tuple[str, ...] = ("simulated", "echonet_lite", "entities", "quasar")
-DRIVERS: tuple[str, ...] = ("simulated", "echonet_lite", "entities", "metered")
+DRIVERS: tuple[str, ...] = (
+    "simulated",
+    "echonet_lite",
+    "entities",
+    "quasar",
+    "metered",
+)
 
 
 async def async_create_unit(
