@@ -15,6 +15,7 @@ import yaml
 from custom_components.leaf_to_home import (
     binary_sensor,
     button,
+    car_sources,
     event,
     health,
     number,
@@ -195,6 +196,8 @@ def test_issues(language: str) -> None:
         *quasar_notices.STATES,
         *quasar_notices.NEWS,
         metered.ISSUE_RESERVE,
+        car_sources.ISSUE_CHARGER,
+        car_sources.ISSUE_SOURCES,
     }
 
 

@@ -12,6 +12,7 @@ from homeassistant.helpers.importlib import async_import_module
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
+from .car_sources import async_start_car_sources
 from .const import (
     CONF_DRIVER,
     CONF_IMPORT_LIMIT,
@@ -117,6 +118,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
         module.async_start(hass, entry, home)
     await home.async_start()
     entry.async_on_unload(async_watch_calendars(hass, entry))
+    await async_start_car_sources(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     await async_offer_stations(hass, entry)

@@ -171,12 +171,12 @@ class CarSources:
         latest = self.latest()
         if unit.other_kwh is None or unit.stored_kwh is None or latest is None:
             return
-        other = unit.other_kwh / spec.capacity_kwh * 100.0
+        said = unit.other_kwh / spec.capacity_kwh * 100.0
         charger = unit.stored_kwh / spec.capacity_kwh * 100.0
-        if abs(other - charger) > CONTRADICT_PERCENT:
+        if abs(said - charger) > CONTRADICT_PERCENT:
             yield Contradiction(
                 first=latest[0].name,
-                first_percent=other,
+                first_percent=said,
                 second=None,
                 second_percent=charger,
             )

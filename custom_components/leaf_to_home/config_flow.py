@@ -19,7 +19,15 @@ from homeassistant.const import CONF_NAME
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import FlowContext, FlowResult
 
-from .const import CONF_DRIVER, CONF_PHASES, CONF_TARIFF, DOMAIN, SUBENTRY_UNIT
+from .const import (
+    CONF_CAR_SOURCES,
+    CONF_DRIVER,
+    CONF_PHASES,
+    CONF_TARIFF,
+    DOMAIN,
+    SUBENTRY_UNIT,
+)
+from .flow_car_sources import CarSourceSteps
 from .flow_discovery import DiscoverySteps
 from .flow_limits import LIMIT_KEYS, LimitSteps
 from .flow_prices import PriceSteps
@@ -242,6 +250,7 @@ class HomeOptionsFlow(LimitSteps, PriceSteps, ReplaySteps, OptionsFlow):
 class UnitSubentryFlow(
     DriverSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
     TripSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
+    CarSourceSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
     ConfigSubentryFlow,
 ):
     """Add a unit to a home or change what is known of its hardware and trips."""
@@ -255,11 +264,11 @@ class UnitSubentryFlow(
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Ask which of the two."""
+        """Ask which of them."""
         if self._get_reconfigure_subentry().data[CONF_DRIVER] not in DRIVERS:
             return self.async_abort(reason="unknown_driver")
         return self.async_show_menu(
-            step_id="reconfigure", menu_options=["hardware", "trips"]
+            step_id="reconfigure", menu_options=["hardware", "trips", "car_sources"]
         )
 
     async def async_step_hardware(
@@ -271,6 +280,21 @@ class UnitSubentryFlow(
         driver = subentry.data[CONF_DRIVER]
         result: SubentryFlowResult = await getattr(self, f"async_step_{driver}")()
         return result
+
+    @override
+    def _known_hardware(self) -> Mapping[str, Any]:
+        return self._get_reconfigure_subentry().data
+
+    @override
+    async def _async_car_sources_done(
+        self, sources: list[dict[str, Any]]
+    ) -> SubentryFlowResult:
+        subentry = self._get_reconfigure_subentry()
+        return self.async_update_and_abort(
+            self._get_entry(),
+            subentry,
+            data={**subentry.data, CONF_CAR_SOURCES: sources},
+        )
 
     @override
     def _known_trips(self) -> Mapping[str, Any]:
@@ -308,7 +332,8 @@ class UnitSubentryFlow(
     ) -> SubentryFlowResult:
         if self.source == SOURCE_RECONFIGURE:
             subentry = self._get_reconfigure_subentry()
-            trips = {k: v for k, v in subentry.data.items() if k in TRIP_KEYS}
+            kept = (*TRIP_KEYS, CONF_CAR_SOURCES)
+            trips = {k: v for k, v in subentry.data.items() if k in kept}
             return self.async_update_and_abort(
                 self._get_entry(),
                 subentry,

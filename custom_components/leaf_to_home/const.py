@@ -38,6 +38,7 @@ CONF_VISITORS: Final = "visitors"  # [key, ...] cars that are left alone
 CONF_NATIVE_FOLLOW: Final = "native_follow"  # whether a unit may lead itself
 CONF_CALENDAR: Final = "calendar"  # entity_id of the calendar with the unit's trips
 CONF_CAR_PATTERNS: Final = "car_patterns"  # the same of single cars, by their key
+CONF_CAR_SOURCES: Final = "car_sources"  # [{"kind", "vehicle", ...}] of its charge
 CONF_PATTERN: Final = "pattern"  # {"mon": {"on", "departure", ...}, ...}
 
 GRID_SENSOR: Final = "sensor"

@@ -41,12 +41,14 @@ TO_REDACT = {
     CONF_URL,
     CONF_USERNAME,
     "local_address",
+    "topic_prefix",
     "node",
     "serial_number",
     "tibber_home",
     "title",
     "unique_id",
     "vin",
+    "webhook_id",
 }
 FREE_TEXTS = {"detail", "fault"}
 
@@ -128,6 +130,7 @@ def _unit(home: Home, unit: UnitRuntime) -> dict[str, Any]:
         "health": to_dict(health_of(home.state, unit)),
         "decision": to_dict(decision) if decision else None,
         "outcome": to_dict(outcome) if outcome else None,
+        "car_sources": unit.car_sources.diagnostics() if unit.car_sources else [],
         "writes": unit.worker.writes,
         "more": (unit.unit.diagnostics() if isinstance(unit.unit, TellsMore) else None),
     }

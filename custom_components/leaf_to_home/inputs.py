@@ -33,6 +33,9 @@ def collect(
                 outcome=runtime.worker.outcome,
                 patterns=runtime.patterns,
                 vehicles=runtime.vehicle_specs,
+                elsewhere=(
+                    runtime.car_sources.elsewhere() if runtime.car_sources else {}
+                ),
                 native=runtime.native,
             )
             for key, runtime in units.items()

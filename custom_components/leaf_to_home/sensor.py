@@ -23,7 +23,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
-from .battery_view import capacity_details, reported, reported_date
+from .battery_view import capacity_details, health_of, reported, reported_date
 from .const import CONF_GRID, CONF_SOLAR, GRID_UNIT
 from .engine.model import (
     Decision,
@@ -283,6 +283,39 @@ def _vehicle(unit: LeafToHomeUnitEntity) -> str | None:
         return None
     vehicle = unit.unit.vehicles.get(told)
     return OTHER_VEHICLE if vehicle is None else vehicle.name
+
+
+def _soc_elsewhere(unit: LeafToHomeUnitEntity) -> float | None:
+    sources = unit.unit.car_sources
+    latest = sources.latest() if sources is not None else None
+    return None if latest is None else round(latest[1].value, 1)
+
+
+def _soc_elsewhere_time(unit: LeafToHomeUnitEntity) -> datetime | None:
+    sources = unit.unit.car_sources
+    latest = sources.latest() if sources is not None else None
+    if latest is None:
+        return None
+    return dt_util.utc_from_timestamp(round(latest[1].time_s))
+
+
+def _elsewhere_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
+    sources = unit.unit.car_sources
+    latest = sources.latest() if sources is not None else None
+    if latest is None:
+        return {}
+    source, sample = latest
+    return {"source": source.name, "age": round(_now_s() - sample.time_s)}
+
+
+def _soh(unit: LeafToHomeUnitEntity) -> float | None:
+    """Return the state of health that was reported last, by whoever knows it."""
+    if unit.reading is not None and unit.reading.soh_percent is not None:
+        return _rounded(unit.reading.soh_percent, 2)
+    if unit.unit.car_sources is None:
+        return None
+    health = health_of(unit.home.state, unit.unit)
+    return None if health is None else _rounded(health.soh_percent, 2)
 
 
 def _setpoint_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
@@ -706,7 +739,29 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         significance=SOC,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
-        value_fn=_read(lambda reading: reading.soh_percent, 2),
+        value_fn=_soh,
+    ),
+    UnitSensorDescription(
+        key="soc_elsewhere",
+        translation_key="soc_elsewhere",
+        attributes_fn=_elsewhere_details,
+        device_class=SensorDeviceClass.BATTERY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=lambda unit: unit.car_sources is not None,
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SOC,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=_soc_elsewhere,
+    ),
+    UnitSensorDescription(
+        key="soc_elsewhere_time",
+        translation_key="soc_elsewhere_time",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=lambda unit: unit.car_sources is not None,
+        significance=TEXT,
+        value_fn=_soc_elsewhere_time,
     ),
     UnitSensorDescription(
         key="usable_capacity",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .car_sources import CarSources
 from .coordinator import UnitCoordinator
 from .engine.battery import UnitSpec
 from .engine.requirement import Pattern
@@ -25,6 +26,7 @@ class UnitRuntime:
     native: bool
     patterns: Mapping[str, Pattern]
     info: UnitInfo | None = None
+    car_sources: CarSources | None = None
 
     @property
     def vehicle_specs(self) -> Mapping[str, UnitSpec]:

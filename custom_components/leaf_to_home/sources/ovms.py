@@ -1,5 +1,6 @@
 """OVMS, a module in the car that publishes what it reads over MQTT."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, override
 
@@ -30,11 +31,18 @@ class OvmsSource(CarSource):
         self._prefix = prefix
         self._mqtt: Any = None
         self._stops: list[Callable[[], None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     @override
     async def async_start(self, on_update: Callable[[], None]) -> None:
         """Subscribe, and ask for everything as it is now."""
         await super().async_start(on_update)
+        # A broker that is away keeps nobody waiting.
+        self._task = self._hass.async_create_background_task(
+            self._async_listen(), "OVMS"
+        )
+
+    async def _async_listen(self) -> None:
         mqtt = await async_import_module(self._hass, MQTT)
         if not await mqtt.async_wait_for_mqtt_client(self._hass):
             LOGGER.warning("OVMS cannot be heard: MQTT is not set up")
@@ -56,6 +64,8 @@ class OvmsSource(CarSource):
     @override
     async def async_stop(self) -> None:
         """Let the module send more rarely again."""
+        if self._task is not None:
+            self._task.cancel()
         while self._stops:
             self._stops.pop()()
         if self._mqtt is not None and self._mqtt.is_connected(self._hass):
