@@ -13,7 +13,8 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
-from paho.mqtt.client import CallbackAPIVersion, Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.diagnostics import (
@@ -139,6 +140,7 @@ async def test_leafspy_tells_the_charge_that_the_charger_does_not_know(
     unit().push(connected=False)
     unit().push(connected=True)
     await hass.async_block_till_done()
+    home._shown.async_publish()
     assert state(hass, "sensor.leaf_state_of_charge") == "unknown"
 
     client = await hass_client_no_auth()
@@ -148,9 +150,8 @@ async def test_leafspy_tells_the_charge_that_the_charger_does_not_know(
     await hass.async_block_till_done()
     assert home.state.units[UNIT_ID].soc_elsewhere is True
     home._shown.async_publish()
-    assert float(state(hass, "sensor.leaf_state_of_charge")) == pytest.approx(
-        46.5, abs=0.8
-    )
+    # The planner may be importing numpy meanwhile, which `approx` would look at.
+    assert 45.7 < float(state(hass, "sensor.leaf_state_of_charge")) < 47.3
     shown = hass.states.get("sensor.leaf_state_of_charge_by_another_source")
     assert shown is not None
     assert shown.state == "46.3"
@@ -175,7 +176,7 @@ async def test_leafspy_tells_the_charge_that_the_charger_does_not_know(
         {"SOC": "nan"},
         {"SOC": "inf"},
         {"SOC": "1e400"},
-        {"SOC": "<script>"},
+        {"SOC": "half"},
         {"SOC": "9" * 5000},
         {"SOC": "５０%"},
         {"VIN": "SJNFAAZE0U6999999"},
@@ -247,7 +248,7 @@ async def test_from_the_home_network_only(
     assert sources.latest() is not None
 
 
-async def test_a_report_of_the_past_trip_keeps_its_secrets(
+async def test_diagnostics_keep_address_car_and_place_secret(
     hass: HomeAssistant,
     monkeypatch: pytest.MonkeyPatch,
     hass_client: ClientSessionGenerator,
@@ -255,6 +256,7 @@ async def test_a_report_of_the_past_trip_keeps_its_secrets(
 ) -> None:
     ovms = {"kind": "ovms", "topic_prefix": "ovms/secretuser/LEAF/"}
     _, entry = await home_with(hass, monkeypatch, leafspy(vin=VIN), ovms)
+    assert await async_setup_component(hass, "diagnostics", {})
     client = await hass_client_no_auth()
     await client.get(URL, params=REPORT)
     data: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
@@ -304,20 +306,19 @@ async def test_a_source_that_contradicts_the_charger_is_named_and_tightens(
 ) -> None:
     freezer.move_to(EVENING)
     home, _ = await home_with(hass, monkeypatch, leafspy())
-    unit().push(soc_percent=80.0)
-    await advance(70)
-    unit().push(soc_percent=80.0)
-    await advance(70)
+    unit().push(soc_percent=60.0)
     client = await hass_client_no_auth()
-    await client.get(URL, params=REPORT)
-    assert home.state.units[UNIT_ID].other_kwh == pytest.approx(32.4 * 0.463, abs=0.1)
+    await client.get(URL, params=REPORT | {"SOC": "35"})
+    other_kwh = home.state.units[UNIT_ID].other_kwh
+    assert other_kwh is not None
+    assert abs(other_kwh - 32.4 * 0.35) < 0.1
     for _ in range(7):
         unit().push()
         await advance(60)
     issue = issues(hass)["car_source_contradicts_charger"]
     assert issue.translation_placeholders is not None
     assert issue.translation_placeholders["first"] == "LeafSpy"
-    assert float(state(hass, "sensor.leaf_state_of_charge")) > 75.0
+    assert float(state(hass, "sensor.leaf_state_of_charge")) > 59.0
 
 
 async def test_entities_are_as_old_as_their_last_change(
@@ -465,8 +466,8 @@ async def test_ovms_is_asked_and_heard_over_a_real_broker(
             return sources.elsewhere()[""]
 
         await until(lambda: told().soh_percent == 84.5, "the health")
-        wanted = ("client/leaf_to_home/request/metric",)
-        await until(lambda: wanted[0] in dict(module.heard), "the request")
+        wanted = "client/leaf_to_home/request/metric"
+        await until(lambda: wanted in dict(module.heard), "the request")
         assert dict(module.heard)["client/leaf_to_home/active"] == "1"
         assert told().soc_percent is None
 
