@@ -374,6 +374,11 @@ async def test_entities_are_as_old_as_their_last_change(
     plugged = sources.elsewhere()[""].plugged
     assert plugged is not None
     assert plugged.value == 0.0
+    # It holds as long as it is said.
+    assert plugged.fresh(plugged.time_s + 86400.0)
+    hass.states.async_set("binary_sensor.plug", "unavailable")
+    await hass.async_block_till_done()
+    assert sources.elsewhere()[""].plugged is None
 
 
 class Module:

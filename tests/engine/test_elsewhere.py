@@ -38,7 +38,9 @@ class Source:
         """Say something as of `ago_s` before now."""
         at_s = self.loop.plant.time_s - ago_s
         samples = {
-            name: None if value is None else Sample(value=value, time_s=at_s)
+            name: None
+            if value is None
+            else Sample(value=value, time_s=at_s, max_age_s=900.0)
             for name, value in more.items()
         }
         charge = None if soc is None else Sample(value=soc, time_s=at_s)

@@ -15,8 +15,7 @@ from .model import Elsewhere, Inputs, Reading, Sample, UnitInputs
 from .state import HomeState, UnitState
 from .vehicles import nobodys
 
-# A report this long before the plug-in, or of this age where nobody knows of a plug,
-# still tells.
+# A report this long before the plug-in still tells.
 ARRIVAL_S: Final = 900.0
 # What driving may have taken since, on the mean.
 DRIVING_W: Final = 10_000.0
@@ -144,4 +143,4 @@ def _with_charge(
 
 
 def _fresh(sample: Sample | None, now_s: float) -> bool:
-    return sample is not None and 0.0 <= now_s - sample.time_s <= ARRIVAL_S
+    return sample is not None and sample.fresh(now_s)

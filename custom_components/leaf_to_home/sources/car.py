@@ -19,6 +19,8 @@ RANGES: Final = {
     ODOMETER: (0.0, 2_000_000.0),
     PLUGGED: (0.0, 1.0),
 }
+# What was said of the plug counts so long; charge and odometer have rules of their own.
+MAX_AGE_S: Final = 900.0
 
 
 class CarSource:
@@ -39,11 +41,13 @@ class CarSource:
         self._on_update = None
 
     @callback
-    def take(self, name: str, value: float, time_s: float) -> None:
+    def take(
+        self, name: str, value: float, time_s: float, max_age_s: float = MAX_AGE_S
+    ) -> None:
         """Take a value if it can be one at all."""
         low, high = RANGES[name]
         if isfinite(value) and low <= value <= high:
-            self.values[name] = Sample(value=value, time_s=time_s)
+            self.values[name] = Sample(value=value, time_s=time_s, max_age_s=max_age_s)
 
     @callback
     def updated(self) -> None:

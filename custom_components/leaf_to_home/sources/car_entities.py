@@ -1,6 +1,7 @@
 """Entities of any other integration that know a car."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Final, override
 
 from homeassistant.const import (
@@ -71,10 +72,9 @@ class EntitySource(CarSource):
         """Take a state; return whether it is news."""
         name = self._names[state.entity_id]
         value = PLUG.get(state.state) if name == PLUGGED else _number(state)
-        if value is None:
-            return False
-        # A plug is what it is as long as it is said.
-        if name != PLUGGED and self._said.get(name) == value:
+        if name == PLUGGED:
+            return self._take_plug(value, state)
+        if value is None or self._said.get(name) == value:
             return False
         self._said[name] = value
         if name == ODOMETER:
@@ -82,6 +82,14 @@ class EntitySource(CarSource):
             if unit in DistanceConverter.VALID_UNITS:
                 value = DistanceConverter.convert(value, unit, UnitOfLength.KILOMETERS)
         self.take(name, value, state.last_changed.timestamp())
+        return True
+
+    @callback
+    def _take_plug(self, value: float | None, state: State) -> bool:
+        """Take what a plug says, which holds as long as it is said."""
+        if value is None:
+            return self.values.pop(PLUGGED, None) is not None
+        self.take(PLUGGED, value, state.last_changed.timestamp(), inf)
         return True
 
 
