@@ -35,6 +35,10 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.engine.problems import Problem
 from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
 from custom_components.leaf_to_home.units import base, metered
+from custom_components.leaf_to_home.units import base
+from custom_components.leaf_to_home.units.battery_emulator import (
+    notices as emulator_notices,
+)
 from custom_components.leaf_to_home.units.echonet_lite import notices
 from custom_components.leaf_to_home.units.mapped import notices as mapped_notices
 from custom_components.leaf_to_home.units.quasar import notices as quasar_notices
@@ -191,6 +195,8 @@ def test_issues(language: str) -> None:
         health.ISSUE_SOURCE_STALE,
         health.ISSUE_STORE_UNREADABLE,
         notices.ISSUE_PORT,
+        emulator_notices.ISSUE_NO_BROKER,
+        emulator_notices.ISSUE_SILENT,
         base.ISSUE_VEHICLE,
         *mapped_notices.ISSUES,
         *quasar_notices.STATES,

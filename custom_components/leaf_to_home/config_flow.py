@@ -36,6 +36,7 @@ from .flow_sources import CONF_KIND, HOME_SCHEMA, SourceSteps
 from .flow_tariff import CONF_EXPORT, CONF_IMPORT
 from .flow_trips import TRIP_KEYS, TripSteps
 from .units.base import DRIVERS
+from .units.battery_emulator_form import BatteryEmulatorSteps
 from .units.echonet_lite_form import EchonetLiteSteps
 from .units.entities_form import EntitiesSteps
 from .units.metered_form import MeteredSteps
@@ -49,6 +50,7 @@ class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT
     EntitiesSteps[ContextT, ResultT, HandlerT],
     QuasarSteps[ContextT, ResultT, HandlerT],
     MeteredSteps[ContextT, ResultT, HandlerT],
+    BatteryEmulatorSteps[ContextT, ResultT, HandlerT],
 ):
     """Every driver's form; a new driver adds its own here."""
 

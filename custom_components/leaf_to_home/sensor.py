@@ -15,8 +15,10 @@ from homeassistant.const import (
     MATCH_ALL,
     PERCENTAGE,
     EntityCategory,
+    UnitOfElectricPotential,
     UnitOfEnergy,
     UnitOfPower,
+    UnitOfTemperature,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -45,6 +47,7 @@ from .home import Home, LeafToHomeConfigEntry
 from .plan_problems import NO_PROBLEM
 from .plan_view import expected_cost_today
 from .unit_runtime import UnitRuntime
+from .units.pack import Balancing, PackCondition, PackFault, PackView, TellsPack
 from .vehicles import NO_VEHICLE, OTHER_VEHICLE
 
 if TYPE_CHECKING:
@@ -65,6 +68,10 @@ COST = Significance(notable=0.02, share=0.05, least=0.01, quiet_s=900.0)
 WORTH = Significance(notable=0.001, share=0.05, least=0.001, quiet_s=900.0)
 # Months show in it; the recorder need not.
 SLOW = Significance(notable=1.0, least=0.05, quiet_s=3600.0)
+# The cells' electronics step by a few millivolts all the time.
+CELL = Significance(notable=20.0, least=5.0, quiet_s=300.0)
+TEMPERATURE = Significance(notable=2.0, least=0.5, quiet_s=300.0)
+LIMIT = Significance(notable=500.0, share=0.2, least=50.0, quiet_s=300.0)
 # A price changes a few times a day, and at once.
 PRICE = Significance(notable=1e-6)
 # A code is written when it changes, the numbers beside it once a minute.
@@ -339,6 +346,35 @@ def _outcome_details(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
     if (outcome := unit.unit.worker.outcome) is None:
         return {}
     return {"power": _rounded(outcome.power_w), "detail": outcome.detail}
+
+
+def _tells_pack(unit: UnitRuntime) -> bool:
+    return isinstance(unit.unit, TellsPack)
+
+
+def _pack(
+    value_fn: Callable[[PackView], str | None],
+) -> Callable[[LeafToHomeUnitEntity], str | None]:
+    def value(unit: LeafToHomeUnitEntity) -> str | None:
+        driver = unit.unit.unit
+        return value_fn(driver.pack) if isinstance(driver, TellsPack) else None
+
+    return value
+
+
+def _cell_spread(reading: Reading) -> float | None:
+    if reading.cell_min_mv is None or reading.cell_max_mv is None:
+        return None
+    return reading.cell_max_mv - reading.cell_min_mv
+
+
+def _cells(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
+    if (reading := unit.reading) is None:
+        return {}
+    return {
+        "lowest": _rounded(reading.cell_min_mv),
+        "highest": _rounded(reading.cell_max_mv),
+    }
 
 
 HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
@@ -922,6 +958,101 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         options=[NO_VEHICLE, OTHER_VEHICLE],
         significance=TEXT,
         value_fn=_vehicle,
+    ),
+    UnitSensorDescription(
+        key="pack_condition",
+        translation_key="pack_condition",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        options=[item.value for item in PackCondition],
+        significance=TEXT,
+        value_fn=_pack(lambda pack: pack.condition),
+    ),
+    UnitSensorDescription(
+        key="pack_fault",
+        translation_key="pack_fault",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        measured=True,
+        options=[item.value for item in PackFault],
+        significance=TEXT,
+        value_fn=_pack(lambda pack: pack.fault),
+    ),
+    UnitSensorDescription(
+        key="balancing",
+        translation_key="balancing",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        measured=True,
+        options=[item.value for item in Balancing],
+        significance=TEXT,
+        value_fn=_pack(lambda pack: pack.balancing),
+    ),
+    UnitSensorDescription(
+        key="cell_spread",
+        translation_key="cell_spread",
+        attributes_fn=_cells,
+        device_class=SensorDeviceClass.VOLTAGE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        measured=True,
+        native_unit_of_measurement=UnitOfElectricPotential.MILLIVOLT,
+        significance=CELL,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_read(_cell_spread),
+    ),
+    UnitSensorDescription(
+        key="temperature_min",
+        translation_key="temperature_min",
+        device_class=SensorDeviceClass.TEMPERATURE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        measured=True,
+        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
+        significance=TEMPERATURE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=_read(lambda reading: reading.temperature_min_c, 1),
+    ),
+    UnitSensorDescription(
+        key="temperature_max",
+        translation_key="temperature_max",
+        device_class=SensorDeviceClass.TEMPERATURE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        measured=True,
+        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
+        significance=TEMPERATURE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=_read(lambda reading: reading.temperature_max_c, 1),
+    ),
+    UnitSensorDescription(
+        key="allowed_charge_power",
+        translation_key="allowed_charge_power",
+        device_class=SensorDeviceClass.POWER,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        measured=True,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=LIMIT,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_read(lambda reading: reading.max_charge_w),
+    ),
+    UnitSensorDescription(
+        key="allowed_discharge_power",
+        translation_key="allowed_discharge_power",
+        device_class=SensorDeviceClass.POWER,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=_tells_pack,
+        measured=True,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=LIMIT,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_read(lambda reading: reading.max_discharge_w),
     ),
 )
 

@@ -110,6 +110,7 @@ DRIVERS: tuple[str, ...] = (
     "entities",
     "quasar",
     "metered",
+    "battery_emulator",
 )
 
 
