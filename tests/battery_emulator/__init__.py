@@ -1,0 +1,1 @@
+"""A second-life battery behind Battery-Emulator, on a real broker."""
