@@ -126,6 +126,11 @@ async def test_every_preset_can_be_taken(
         "leaf-62",
         "portable",
         "portable-generic",
+    sizes = ("24", "30", "40", "62")
+    assert presets.keys() == {
+        *(f"leaf-{size}" for size in sizes),
+        *(f"pack-{size}" for size in sizes),
+        "portable",
     }
     for preset in presets:
         walk = await at_battery(hass, home)

@@ -64,6 +64,8 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
     _default_reserve: int = DEFAULT_RESERVE
     _unit_unique_id: str | None = None
     _preset: str = DEFAULT_PRESET
+    # What a driver has heard of the battery, to begin with for a new unit.
+    _battery_proposal: Mapping[str, Any] = {}
 
     async def _async_unit_done(
         self, name: str, data: dict[str, Any], unique_id: str | None
@@ -115,6 +117,7 @@ class UnitSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
             suggested = {CONF_NAME: self._known_unit_name(), SECTION_SPEC: {}}
             if known is None:
                 suggested[SECTION_SPEC] = dict(self._first_spec)
+                suggested |= self._battery_proposal
                 wear = WEAR_PER_KWH.get(self.hass.config.currency)
                 if wear is not None:
                     suggested[SECTION_SPEC]["wear_per_kwh"] = wear

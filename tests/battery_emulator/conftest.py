@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.leaf_to_home.engine.battery import LossCurve, UnitKind, UnitSpec
 from custom_components.leaf_to_home.engine.model import Reading
 from custom_components.leaf_to_home.units.base import UnitContext
-from custom_components.leaf_to_home.units.battery_emulator import driver, finding
+from custom_components.leaf_to_home.units.battery_emulator import finding, hearing
 from custom_components.leaf_to_home.units.battery_emulator.driver import (
     BatteryEmulatorUnit,
 )
@@ -143,7 +143,7 @@ async def make_unit(hass: HomeAssistant) -> AsyncGenerator[MakeUnit]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon where nothing will come."""
-    monkeypatch.setattr(driver, "FIRST_WAIT_S", 2.0)
+    monkeypatch.setattr(hearing, "FIRST_WAIT_S", 2.0)
     monkeypatch.setattr(finding, "WAIT_S", 3.0)
     monkeypatch.setattr(finding, "OTHERS_S", 1.5)
 

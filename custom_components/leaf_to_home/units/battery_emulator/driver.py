@@ -1,14 +1,12 @@
-"""A second-life battery that Battery-Emulator tells of, over Home Assistant's MQTT."""
+"""A second-life battery that Battery-Emulator tells of, led at its inverter."""
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 from homeassistant.components import mqtt
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import STATE_OFF, STATE_ON
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
@@ -16,33 +14,31 @@ from ...const import LOGGER
 from ...engine.battery import UnitSpec
 from ...engine.model import (
     Capabilities,
+    IslandingStart,
     Outcome,
-    OutcomeKind,
     Reading,
     Setpoint,
     UnitStatus,
 )
 from ...engine.state import to_dict
-from ...sources.base import INTERVALS_OF_AGE, MIN_AGE_S, Interval
 from ..base import UnitContext, UnitInfo, UnitUnreachable
+from ..mapped import MappedSetpoint
 from ..pack import PackCondition, PackView
-from .messages import (
-    Info,
-    MessageError,
-    Pack,
-    parse_event,
-    parse_info,
-    parse_online,
-    parse_pack,
-)
+from .caps import LAPSE_S, CurrentCaps
+from .hearing import Hearing
+from .messages import Info
 from .notices import Notices
-from .topics import EVENTS, FURTHER, INFO, STATUS, OnMessage, Subscriptions
-from .view import Emulator, together
+from .topics import SET_LIMITS
+from .view import together
 
 CONF_TOPIC: Final = "topic"
+CONF_CHARGE_A: Final = "emulator_charge_a"
+CONF_DISCHARGE_A: Final = "emulator_discharge_a"
+CONF_ISLANDING: Final = "islanding"
+CONF_ISLANDING_START: Final = "islanding_start"
+CONF_SETPOINT: Final = "setpoint"
+
 MANUFACTURER: Final = "Battery-Emulator"
-# The emulator speaks every 5 s, unless somebody set it to another interval.
-FIRST_WAIT_S: Final = 20.0
 # A battery that runs nothing but its own electronics is at rest.
 REST_W: Final = 50.0
 
@@ -55,48 +51,56 @@ _WHY: Final = {
 
 
 class BatteryEmulatorUnit:
-    """One emulator and all batteries behind it."""
+    """One emulator with all batteries behind it, and the inverter before it.
+
+    Without an inverter that can be led, the batteries are only observed.
+    """
 
     poll_interval = None
 
     def __init__(self, hass: HomeAssistant, context: UnitContext) -> None:
-        self.capabilities = Capabilities(set_power=False)
+        data = context.data
         self._hass = hass
         self._context = context
-        self._topic: str = context.data[CONF_TOPIC]
-        self._notices = Notices(hass, context, self._topic)
-        self._subscriptions: Subscriptions | None = None
+        self._hearing = Hearing(
+            hass, name=context.name, topic=data[CONF_TOPIC], on_heard=self._heard
+        )
+        self._inverter = MappedSetpoint(
+            hass,
+            data.get(CONF_SETPOINT, {}),
+            spec=context.spec,
+            islanding=self._islanding,
+            measured_w=self._measured_w,
+        )
+        self._caps = CurrentCaps(
+            charge_a=data.get(CONF_CHARGE_A), discharge_a=data.get(CONF_DISCHARGE_A)
+        )
+        self._caps_sent: str | None = None
+        self._notices = Notices(hass, context, data[CONF_TOPIC])
         self._listeners: list[Callable[[Reading], None]] = []
-        self._emulator = Emulator()
-        self._further: dict[int, tuple[Pack, float]] = {}
-        self._interval = Interval()
-        self._heard_s: float | None = None
-        self._offline = False
-        self._spoke = asyncio.Event()
-        self._refused: dict[str, int] = {}
+        self._stop_inverter: CALLBACK_TYPE | None = None
+        self.capabilities = self._capabilities()
 
     @property
     def pack(self) -> PackView:
         """Return what is going on inside the battery, as far as it is heard of."""
-        lost = self._lost(_now_s())
-        return self._emulator.view() if lost is None else PackView(condition=lost)
+        lost = self._hearing.lost()
+        if lost is not None:
+            return PackView(condition=lost)
+        return self._hearing.emulator.view()
 
     async def connect(self) -> UnitInfo:
         """Listen, and wait for the first word."""
-        if await mqtt.async_wait_for_mqtt_client(self._hass):
-            await self._async_subscribe()
-            if self._lost(_now_s()) is not None:
-                self._spoke.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(FIRST_WAIT_S):
-                        await self._spoke.wait()
+        if self._stop_inverter is None:
+            self._stop_inverter = self._inverter.async_listen(self._inverter_changed)
+        await self._hearing.async_start()
         info = self._there()
         return UnitInfo(
             manufacturer=MANUFACTURER, model=info.hardware, sw_version=info.software
         )
 
     def listen(self, on_reading: Callable[[Reading], None]) -> Callable[[], None]:
-        """Call back with each message."""
+        """Call back with each message, and when something changes at the inverter."""
         self._listeners.append(on_reading)
 
         def stop() -> None:
@@ -109,148 +113,58 @@ class BatteryEmulatorUnit:
         return self._reading(self._there())
 
     async def apply(self, setpoint: Setpoint) -> Outcome:
-        """Refuse: nothing here sets a power."""
-        return Outcome(
-            kind=OutcomeKind.REFUSED, time_s=_now_s(), detail="observed_only"
-        )
+        """Set the power at the inverter, and limit the battery's currents with it."""
+        outcome = await self._inverter.apply(setpoint)
+        await self._async_lend_caps()
+        return outcome
 
     async def park(self) -> Outcome:
-        """Refuse: nothing here sets a power."""
-        return Outcome(
-            kind=OutcomeKind.REFUSED, time_s=_now_s(), detail="observed_only"
-        )
+        """Leave the inverter idle; the battery is never paused."""
+        return await self._inverter.park()
 
     async def detach(self) -> None:
-        """Listen no more; the caps that were set lapse by themselves."""
-        if self._subscriptions is not None:
-            self._subscriptions.async_close()
-            self._subscriptions = None
+        """Listen no more; limits that were lent lapse by themselves."""
+        self._hearing.async_stop()
+        if self._stop_inverter is not None:
+            self._stop_inverter()
+            self._stop_inverter = None
         self._notices.async_heard()
 
     def diagnostics(self) -> dict[str, Any]:
-        """Return what else is known of the emulator."""
-        info = self._emulator.info
+        """Return what else is known of emulator and inverter."""
         return {
             "pack": to_dict(self.pack),
-            "info": to_dict(info) if info is not None else None,
-            "further": {
-                number: to_dict(pack) for number, (pack, _) in self._further.items()
-            },
-            "events": [to_dict(event) for event in self._emulator.events],
-            "interval_s": self._interval.seconds,
-            "refused": self._refused,
+            **self._hearing.diagnostics(),
+            "caps": self._caps_sent,
+            CONF_SETPOINT: self._inverter.diagnostics(),
         }
 
-    async def _async_subscribe(self) -> None:
-        if self._subscriptions is not None:
-            return
-        subscriptions = Subscriptions(self._hass)
-        topics: dict[str, OnMessage] = {
-            INFO: self._on_info,
-            STATUS: self._on_status,
-            EVENTS: self._on_event,
-        }
-        topics |= {
-            name: partial(self._on_further, number) for number, name in FURTHER.items()
-        }
-        try:
-            for name, on_message in topics.items():
-                await subscriptions.async_add(f"{self._topic}/{name}", on_message)
-        except HomeAssistantError as err:
-            subscriptions.async_close()
-            raise UnitUnreachable(str(err)) from err
-        self._subscriptions = subscriptions
-
-    @property
-    def _max_age_s(self) -> float:
-        return max(MIN_AGE_S, INTERVALS_OF_AGE * (self._interval.seconds or 0.0))
-
-    def _fresh(self, heard_s: float | None, now_s: float) -> bool:
-        return heard_s is not None and abs(now_s - heard_s) <= self._max_age_s
-
-    def _lost(self, now_s: float) -> PackCondition | None:
-        """Return why nothing is heard, None while what was heard counts."""
-        if not self._offline and self._fresh(self._heard_s, now_s):
-            return None
-        if mqtt.DATA_MQTT not in self._hass.data or not mqtt.is_connected(self._hass):
-            return PackCondition.NO_BROKER
-        return PackCondition.OFFLINE if self._offline else PackCondition.SILENT
+    def _capabilities(self) -> Capabilities:
+        start = self._context.data.get(CONF_ISLANDING_START, IslandingStart.NEVER)
+        found = self._inverter.capabilities(IslandingStart(start), soc=True)
+        if not self._caps.wanted:
+            return found
+        # What is lent for half a minute is lent again in time, as a watchdog is fed.
+        return replace(found, watchdog_s=min(LAPSE_S, found.watchdog_s or LAPSE_S))
 
     def _there(self) -> Info:
         """Return what was heard last; raise UnitUnreachable when it counts no more."""
-        now_s = _now_s()
-        lost, info = self._lost(now_s), self._emulator.info
-        if lost is None and info is not None:
+        if (info := self._hearing.info()) is not None:
             return info
-        lost = lost or PackCondition.SILENT
-        self._notices.async_lost(lost, now_s)
-        raise UnitUnreachable(f"{self._topic}: {_WHY[lost]}")
+        lost = self._hearing.lost() or PackCondition.SILENT
+        self._notices.async_lost(lost, _now_s())
+        raise UnitUnreachable(f"{self._hearing.topic}: {_WHY[lost]}")
 
     @callback
-    def _on_info(self, message: mqtt.ReceiveMessage) -> None:
-        if message.retain:
-            # Nobody knows how old it is.
-            return
-        info = self._understood(INFO, parse_info, message)
-        if info is None:
-            return
-        now_s = _now_s()
-        self._emulator.hear(info, now_s)
-        self._interval.heard(now_s)
-        self._heard_s = now_s
-        self._offline = False
-        self._spoke.set()
-        self._notices.async_heard()
+    def _heard(self, info: Info) -> None:
+        if self._hearing.lost() is None:
+            self._notices.async_heard()
         self._push(info)
 
     @callback
-    def _on_further(self, number: int, message: mqtt.ReceiveMessage) -> None:
-        if message.retain:
-            return
-        pack = self._understood(FURTHER[number], parse_pack, message)
-        if pack is not None:
-            self._further[number] = (pack, _now_s())
-
-    @callback
-    def _on_status(self, message: mqtt.ReceiveMessage) -> None:
-        online = self._understood(STATUS, parse_online, message)
-        if online is not False:
-            return
-        self._offline = True
-        self._interval.lost()
-        self._spoke.set()
-        if (info := self._emulator.info) is not None:
-            # What it said before it went does not count any more.
+    def _inverter_changed(self) -> None:
+        if (info := self._hearing.info()) is not None:
             self._push(info)
-
-    @callback
-    def _on_event(self, message: mqtt.ReceiveMessage) -> None:
-        if message.retain:
-            return
-        event = self._understood(EVENTS, parse_event, message)
-        if event is not None:
-            self._emulator.events.append(event)
-
-    def _understood[ValueT](
-        self,
-        name: str,
-        parse: Callable[[Any], ValueT],
-        message: mqtt.ReceiveMessage,
-    ) -> ValueT | None:
-        """Return what a message says; one that says nothing costs only itself."""
-        try:
-            value = parse(message.payload)
-        except MessageError as err:
-            if name not in self._refused:
-                LOGGER.warning(
-                    "%s: a message at %s is not understood: %s",
-                    self._context.name,
-                    message.topic,
-                    err,
-                )
-            self._refused[name] = self._refused.get(name, 0) + 1
-            return None
-        return value
 
     @callback
     def _push(self, info: Info) -> None:
@@ -259,28 +173,33 @@ class BatteryEmulatorUnit:
             listener(reading)
 
     def _reading(self, info: Info) -> Reading:
-        now_s, heard_s = _now_s(), self._heard_s or 0.0
+        """Return what the battery says, with what the inverter makes of it."""
+        return self._inverter.complete(self._battery_reading(info))
+
+    def _battery_reading(self, info: Info) -> Reading:
+        emulator, spec = self._hearing.emulator, self._context.spec
+        islanding = self._islanding()
         reading = Reading(
-            time_s=heard_s,
-            max_age_s=0.0 if self._offline else self._max_age_s,
-            status=self._status(),
-            fault=self._emulator.fault_code(),
-            restarts=self._emulator.restarts,
+            time_s=self._hearing.heard_s or 0.0,
+            max_age_s=self._hearing.max_age_s,
+            status=self._status(None, islanding),
+            islanding=islanding,
+            fault=emulator.fault_code(),
+            restarts=emulator.restarts,
         )
-        if info.pack is None:
+        packs = self._hearing.packs(info)
+        if not packs:
             return reading
-        packs = [info.pack]
-        packs += [
-            pack for pack, at_s in self._further.values() if self._fresh(at_s, now_s)
-        ]
-        battery, spec = together(packs), self._context.spec
+        battery = together(packs)
+        power_w = _ac_w(spec, battery.power_w)
         max_discharge_w = battery.max_discharge_w
         return replace(
             reading,
+            status=self._status(power_w, islanding),
             connected=True,
             soc_percent=battery.soc_percent,
             soh_percent=battery.soh_percent,
-            power_w=_ac_w(spec, battery.power_w),
+            power_w=power_w,
             max_charge_w=battery.max_charge_w,
             max_discharge_w=(
                 None
@@ -293,11 +212,50 @@ class BatteryEmulatorUnit:
             temperature_max_c=battery.temperature_max_c,
         )
 
-    def _status(self) -> UnitStatus:
-        condition = self._emulator.view().condition
+    def _status(self, power_w: float | None, islanding: bool | None) -> UnitStatus:
+        condition = self._hearing.emulator.view().condition
         if condition in _FAULTY:
             return UnitStatus.FAULT
-        return UnitStatus.NOT_CONTROLLABLE
+        if islanding:
+            return UnitStatus.ISLANDING
+        if condition is not PackCondition.RUNNING or power_w is None:
+            return UnitStatus.NOT_CONTROLLABLE
+        if abs(power_w) < REST_W:
+            return UnitStatus.IDLE
+        return UnitStatus.DISCHARGING if power_w > 0.0 else UnitStatus.CHARGING
+
+    def _islanding(self) -> bool | None:
+        """Return what the inverter says of an outage, where somebody named that."""
+        entity_id = self._context.data.get(CONF_ISLANDING)
+        state = self._hass.states.get(entity_id) if entity_id is not None else None
+        if state is None or state.state not in (STATE_ON, STATE_OFF):
+            return None
+        return state.state == STATE_ON
+
+    def _measured_w(self) -> float | None:
+        info = self._hearing.info()
+        return None if info is None else self._battery_reading(info).power_w
+
+    async def _async_lend_caps(self) -> None:
+        """Lower the emulator's own current limits where the battery bears less."""
+        info, spec = self._hearing.info(), self._context.spec
+        if info is None or info.pack is None or self._islanding():
+            return
+        self._caps_sent = self._caps.message(
+            spec,
+            charge_w=spec.max_charge_w,
+            discharge_w=spec.max_discharge_w,
+            voltage_v=info.pack.voltage_v,
+        )
+        if self._caps_sent is None:
+            return
+        try:
+            await mqtt.async_publish(
+                self._hass, f"{self._hearing.topic}/{SET_LIMITS}", self._caps_sent
+            )
+        except HomeAssistantError as err:
+            # The battery's own limits hold without it.
+            LOGGER.debug("%s: no limits were lent: %s", self._hearing.topic, err)
 
 
 def _ac_w(spec: UnitSpec, dc_w: float | None) -> float | None:
