@@ -46,6 +46,7 @@ TO_REDACT = {
     "serial_number",
     "tibber_home",
     "title",
+    "topic",
     "unique_id",
     "vin",
     "webhook_id",

@@ -157,10 +157,14 @@ class EmulatorProcess:
 
     def _cut(self) -> None:
         """Close the connection without a word."""
-        if (socket := self._client.socket()) is not None:
-            self._client.on_connect = None
+        client, self._client = self._client, self._make_client()
+        client.on_connect = None
+        if (socket := client.socket()) is not None:
             socket.close()
-        self._client.loop_stop()
+        client.loop_stop()
+        # Its thread may have been back already.
+        if (socket := client.socket()) is not None:
+            socket.close()
 
     def _connected(self, client: paho.Client, *_: object) -> None:
         client.publish(f"{self._name}/status", "online", retain=True)

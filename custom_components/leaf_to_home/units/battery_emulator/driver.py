@@ -23,6 +23,8 @@ from ...engine.model import (
 from ...engine.state import to_dict
 from ..base import UnitContext, UnitInfo, UnitUnreachable
 from ..mapped import MappedSetpoint
+from ..mapped.mapping import CONF_SETPOINT
+from ..mapped.notices import MappedNotices
 from ..pack import PackCondition, PackView
 from .caps import LAPSE_S, CurrentCaps
 from .hearing import Hearing
@@ -36,7 +38,6 @@ CONF_CHARGE_A: Final = "emulator_charge_a"
 CONF_DISCHARGE_A: Final = "emulator_discharge_a"
 CONF_ISLANDING: Final = "islanding"
 CONF_ISLANDING_START: Final = "islanding_start"
-CONF_SETPOINT: Final = "setpoint"
 
 MANUFACTURER: Final = "Battery-Emulator"
 # A battery that runs nothing but its own electronics is at rest.
@@ -77,6 +78,7 @@ class BatteryEmulatorUnit:
         )
         self._caps_sent: str | None = None
         self._notices = Notices(hass, context, data[CONF_TOPIC])
+        self._inverter_notices = MappedNotices(hass, context.subentry_id, context.name)
         self._listeners: list[Callable[[Reading], None]] = []
         self._stop_inverter: CALLBACK_TYPE | None = None
         self.capabilities = self._capabilities()
@@ -129,6 +131,7 @@ class BatteryEmulatorUnit:
             self._stop_inverter()
             self._stop_inverter = None
         self._notices.async_heard()
+        self._inverter_notices.clear()
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what else is known of emulator and inverter."""
@@ -174,6 +177,7 @@ class BatteryEmulatorUnit:
 
     def _reading(self, info: Info) -> Reading:
         """Return what the battery says, with what the inverter makes of it."""
+        self._inverter_notices.check(self._inverter, _now_s())
         return self._inverter.complete(self._battery_reading(info))
 
     def _battery_reading(self, info: Info) -> Reading:
