@@ -192,7 +192,14 @@ class EmulatorProcess:
     def _take(self, topic: str, payload: bytes) -> None:
         now_s = time.time()
         name = topic.rpartition("/")[2]
-        self._write({"topic": topic, "payload": payload.decode(errors="replace")})
+        self._write(
+            {
+                "object": topic,
+                "property": "payload",
+                "value": payload.decode(errors="replace"),
+                "meaning": meaning(name, payload),
+            }
+        )
         if topic == f"{self._name}-inverter/set":
             if self._inverter_answers:
                 self.pack.steer(float(payload), now_s)
@@ -309,6 +316,16 @@ def discovery(name: str) -> list[tuple[str, dict[str, Any]]]:
         for key in ("grid", "solar")
     ]
     return [(f"{DISCOVERY}/{topic}/config", config) for topic, config in found]
+
+
+def meaning(name: str, payload: bytes) -> str:
+    """Return what a command asks for, in a word or a few."""
+    if name != "set":
+        return name.lower().replace("_", " ")
+    power_w = float(payload)
+    if power_w == 0.0:
+        return "rest"
+    return "discharge" if power_w > 0.0 else "charge"
 
 
 def replace_soc(plant: Plant, soc_percent: float) -> Plant:

@@ -1,12 +1,15 @@
 """Starts a real Home Assistant with a simulated LEAF house, ready in the browser.
 
-    scripts/demo [--port N] [--unit simulated|echonet|quasar] [--check]
+    scripts/demo [--port N] [--check]
+                 [--unit simulated|echonet|quasar|battery_emulator]
 
 It listens on 127.0.0.1 only and begins afresh each time. With --unit echonet the LEAF
 stands behind a station in a process of its own, which is reached by ECHONET Lite over
 UDP; with --unit quasar it is at a Wallbox Quasar, which is reached by Modbus over TCP,
-as is the meter of the house. With --check it waits for the LEAF to carry the evening,
-prints the entities with their values, and what the station was told, and ends.
+as is the meter of the house; with --unit battery_emulator it is a LEAF's battery in its
+second life, which is heard on an MQTT broker and led at an inverter. With --check it
+waits for the LEAF to carry the evening, prints the entities with their values, and what
+the station was told, and ends.
 """
 
 import argparse
@@ -22,6 +25,7 @@ import sys
 import time
 from typing import Any
 
+from .demo_emulator import connect, emulator_answers, running_site
 from .demo_home import (
     CHEAP,
     DASHBOARD,
@@ -105,7 +109,8 @@ def _options() -> argparse.Namespace:
         choices=UNITS,
         default=UNITS[0],
         help="the LEAF: simulated in Home Assistant, behind a station that is reached "
-        "by ECHONET Lite, or at a Wallbox Quasar over Modbus (default %(default)s)",
+        "by ECHONET Lite, at a Wallbox Quasar over Modbus, or its battery behind "
+        "Battery-Emulator and an inverter, over MQTT (default %(default)s)",
     )
     parser.add_argument(
         "--check",
@@ -186,6 +191,12 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
                     program="quasar_station",
                 )
             )
+        broker_port = 0
+        if options.unit == "battery_emulator":
+            answers = emulator_answers(now)
+            station, broker_port = await stack.enter_async_context(
+                running_site(folder, now, _zone(now))
+            )
         print("==> Starting Home Assistant")
         running = await stack.enter_async_context(RunningHomeAssistant(folder, port))
         # A second SIGINT still ends the program; the first lets it shut down.
@@ -195,7 +206,7 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
-        found = await set_up(running, now, answers)
+        found = await set_up(running, now, answers, broker_port=broker_port)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if options.check:
             return await _check(running, found, station)
@@ -227,8 +238,13 @@ async def set_up(
     running: RunningHomeAssistant,
     now: datetime,
     answers: dict[str, Any] | None = None,
+    *,
+    broker_port: int = 0,
 ) -> Entities:
-    """Onboard, set the home up by its own flow, switch it on, lay the dashboard."""
+    """Onboard, set the home up by its own flow, switch it on, lay the dashboard.
+
+    With a broker, what is on it is found first.
+    """
     await running.onboard(name=HOME, country="DE", currency="EUR", zone=_zone(now))
     # A changed port is taken back after five minutes unless it is confirmed.
     if (await running.call("http/config"))["pending"]:
@@ -248,8 +264,10 @@ async def set_up(
             await running.delete(
                 f"/api/config/config_entries/entry/{entry['entry_id']}"
             )
+    if broker_port:
+        await connect(running, broker_port)
     answers = answers or setup_answers(now)
-    if "grid" in answers:
+    if answers.get("grid") == {"entity": METER_ENTITY}:
         await _meter_speaks(running)
     await running.flow("/api/config/config_entries/flow", DOMAIN, answers)
     found = Entities(await running.call("config/entity_registry/list"))

@@ -14,7 +14,7 @@ LEAF = "LEAF"
 DASHBOARD = "demo-house"
 CHEAP, DEAR, EXPORT = 0.12, 0.36, 0.07
 # How the LEAF is reached.
-UNITS: Final = ("simulated", "echonet", "quasar")
+UNITS: Final = ("simulated", "echonet", "quasar", "battery_emulator")
 # Panels and habits of the demo's people, the same behind either unit.
 SEED, SOLAR_PEAK_W, SOH_PERCENT = 7, 4000, 92
 # A Quasar measures no house: Home Assistant's own Modbus integration reads the meter.
@@ -107,11 +107,7 @@ def setup_answers(
         ],
         "bands": ["band", "export"],
         "export": {"export": EXPORT},
-        "first_unit": {
-            "simulated": "simulated",
-            "echonet": "echonet_lite",
-            "quasar": "quasar",
-        }[unit],
+        "first_unit": {"echonet": "echonet_lite"}.get(unit, unit),
         "simulated": {
             "dead_time_s": "5",
             "trips": "none",

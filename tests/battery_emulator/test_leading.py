@@ -103,7 +103,7 @@ async def test_the_power_is_set_at_the_inverter_and_seen_at_the_battery(
     assert (outcome.kind, outcome.power_w) == (OutcomeKind.APPLIED, 0.0)
     await until(lambda: readings[-1].status is UnitStatus.IDLE)
     # The emulator itself was never told anything, least of all to pause.
-    topics = {line["topic"] for line in emulator.commands()}
+    topics = {line["object"] for line in emulator.commands()}
     assert topics == {f"{NAME}-inverter/set"}
 
 
@@ -178,7 +178,7 @@ async def test_limits_are_lent_with_each_set_point_and_lapse_without(
         return [
             line
             for line in emulator.commands()
-            if line["topic"] == f"{NAME}/command/SET_LIMITS"
+            if line["object"] == f"{NAME}/command/SET_LIMITS"
         ]
 
     await until(lambda: len(lent()) == 1)
