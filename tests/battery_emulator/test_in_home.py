@@ -134,7 +134,7 @@ async def test_a_battery_is_led_and_let_be(
         await hass.async_block_till_done()
     assert len(_to_inverter(emulator.commands())) == before
     await mqtt.async_publish(hass, f"{NAME}/command/RESUME", "")
-    await until(lambda: state(hass, "reason") == "user_discharge")
+    await until(lambda: state(hass, "reason") != "not_controllable")
     await hass.config_entries.async_unload(entry.entry_id)
     assert all("PAUSE" not in line["object"] for line in emulator.commands()[:before])
 
@@ -157,7 +157,7 @@ async def test_a_home_without_a_broker_loads_and_says_so(
     for minutes, raised in ((10, False), (6, True)):
         freezer.tick(timedelta(minutes=minutes))
         async_fire_time_changed(hass)
-        await hass.async_block_till_done(wait_background_tasks=True)
+        await hass.async_block_till_done()
         assert (issue in issues.issues) is raised
     await hass.config_entries.async_unload(entry.entry_id)
     assert issue not in issues.issues
