@@ -1,5 +1,6 @@
 """A battery that is heard over MQTT, and led at an inverter that others brought in."""
 
+import asyncio
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -200,3 +201,26 @@ async def test_limits_are_lent_with_each_set_point_and_lapse_without(
     await unit.detach()
     while not await lapsed():
         await hass.async_block_till_done()
+
+
+async def test_a_battery_that_cools_down_is_lent_less(
+    hass: HomeAssistant,
+    mqtt_entry: MockConfigEntry,
+    start_emulator: StartEmulator,
+    make_unit: MakeUnit,
+) -> None:
+    """It may not be charged below 0 °C, and may still be discharged."""
+    unit, emulator, readings = await led(
+        hass,
+        make_unit,
+        start_emulator,
+        emulator_charge_a=30.0,
+        emulator_discharge_a=30.0,
+    )
+    await emulator.ask("set temperature_min -4")
+    await until(lambda: readings and readings[-1].temperature_min_c == -4.0)
+    await unit.apply(setpoint(0.0))
+    while not (caps_a := (await emulator.ask())["caps_a"]):
+        await asyncio.sleep(0.1)
+    assert caps_a["max_charge"] == 0.0
+    assert caps_a["max_discharge"] > 10.0

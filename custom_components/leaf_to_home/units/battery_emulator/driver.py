@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from ...const import LOGGER
 from ...engine.battery import UnitSpec
+from ...engine.derating import measured_charge_w, measured_discharge_w
 from ...engine.model import (
     Capabilities,
     IslandingStart,
@@ -245,10 +246,11 @@ class BatteryEmulatorUnit:
         info, spec = self._hearing.info(), self._context.spec
         if info is None or info.pack is None or self._islanding():
             return
+        reading = self._battery_reading(info)
         self._caps_sent = self._caps.message(
             spec,
-            charge_w=spec.max_charge_w,
-            discharge_w=spec.max_discharge_w,
+            charge_w=measured_charge_w(spec, reading),
+            discharge_w=measured_discharge_w(spec, reading),
             voltage_v=info.pack.voltage_v,
         )
         if self._caps_sent is None:
