@@ -11,6 +11,7 @@ import pytest
 
 from scripts.tools import demo
 from scripts.tools.demo_home import Entities, evening_begins, setup_answers
+from scripts.tools.running_broker import find_mosquitto
 from scripts.tools.running_home_assistant import DemoError, free_port
 from scripts.tools.running_station import free_addresses
 
@@ -89,6 +90,33 @@ def test_check_shows_a_quasar_that_was_told_to_carry_the_evening() -> None:
     assert told[:2] == [("81", "1"), ("88", "90")]
     assert ("82", "0") in told
     assert any(int(value) > 0x8000 for register, value in told if register == "260")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(
+    find_mosquitto() is None,
+    reason="mosquitto is not installed; scripts/test installs it as root",
+)
+def test_check_shows_a_second_life_battery_that_carries_the_evening() -> None:
+    """Heard on a real broker, led at an inverter that Home Assistant discovered."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "scripts.tools.demo", "--check"),
+            *("--unit", "battery_emulator", "--port", "8740"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=390,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
+    assert shown["sensor.leaf_status"] == "discharging"
+    assert shown["sensor.leaf_battery_electronics"] == "running"
+    assert shown["sensor.leaf_cell_spread"] == "24"
+    assert "battery-emulator-inverter/set" in result.stdout
+    assert "command/PAUSE" not in result.stdout
 
 
 @pytest.mark.usefixtures("socket_enabled")
