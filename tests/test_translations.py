@@ -35,7 +35,6 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.engine.problems import Problem
 from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
 from custom_components.leaf_to_home.units import base, metered
-from custom_components.leaf_to_home.units import base
 from custom_components.leaf_to_home.units.battery_emulator import (
     notices as emulator_notices,
 )
