@@ -17,6 +17,7 @@ from .requirement import (
 )
 from .state import UnitState
 from .tariff import Tariff
+from .watches import watch_departures
 
 # So far ahead a weekly pattern is looked up: each weekday is in it.
 PATTERN_DAYS = 8
@@ -170,10 +171,11 @@ def departures_ahead(
 
     One that is past belongs to a trip under way, or to a car that is late.
     """
+    watched = watch_departures(unit, now_s)
     if not (unit.requirements or known.patterns or unit.settings.ready_by):
-        return _in_order(known.departures)
+        return _in_order((*known.departures, *watched))
     trips = trips_ahead(unit, known, tariff, now_s)
-    return tuple(as_departure(trip) for trip in trips)
+    return _in_order((*(as_departure(trip) for trip in trips), *watched))
 
 
 def is_late(unit: UnitState, known: UnitInputs, tariff: Tariff, now_s: float) -> bool:

@@ -102,7 +102,7 @@ def _unit_basis(
     return UnitBasis(
         connected=unit.connected is not False,
         vehicle=unit.vehicle,
-        reserve_percent=settings.reserve_percent,
+        reserve_percent=unit.reserve_percent,
         max_soc_percent=settings.max_soc_percent,
         charge_limit_w=settings.charge_limit_w,
         discharge_limit_w=settings.discharge_limit_w,

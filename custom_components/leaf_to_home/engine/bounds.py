@@ -58,7 +58,7 @@ def floor_percent(unit: UnitState, known: UnitInputs) -> float:
 
     So is what the report may be out by, where it says so.
     """
-    floor = max(unit.settings.reserve_percent, known.spec.min_soc_percent)
+    floor = max(unit.reserve_percent, known.spec.min_soc_percent)
     error = known.reading.soc_error_percent if known.reading else None
     return floor + known.spec.soc_step_percent + (error or 0.0)
 

@@ -137,6 +137,8 @@ class ReasonCode(StrEnum):
     RESERVE = "reserve"
     FULL = "full"
     DEPARTURE = "departure"
+    WATCH = "watch"
+    AFTER_OUTAGE = "after_outage"
     CHEAP_PRICE = "cheap_price"
     DEAR_PRICE = "dear_price"
     PRICE_BETWEEN = "price_between"
@@ -322,13 +324,15 @@ class Intent:
 class Departure:
     """The unit leaves at `time_s` and needs `soc_percent` by then.
 
-    With `until_gone` it needs that for a while longer, if it is still there.
+    With `until_gone` it needs that for a while longer, if it is still there. A `watch`
+    asks for the same without a trip.
     """
 
     time_s: float
     soc_percent: float
     back_s: float | None = None
     until_gone: bool = False
+    watch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

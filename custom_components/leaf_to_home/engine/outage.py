@@ -41,6 +41,10 @@ WRITTEN_S = 1_767_225_600.0
 SAID_BACK_S = 600.0
 # A station that has not gone back to a stable grid for this long needs a person.
 SWITCH_BACK_S = 600.0
+# Charging comes back in so many steps of this length, once the loads are.
+SOFT_START_S = 300.0
+SOFT_START_STEPS = 4
+SOFT_START_WITHIN_S = 7200.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -364,6 +368,27 @@ def _write_down(state: HomeState, inputs: Inputs, carrying: list[str]) -> None:
     if soc is not None:
         lowest = soc if lowest is None else min(lowest, soc)
     memory.record = replace(record, carried_kwh=carried_kwh, lowest_soc_percent=lowest)
+
+
+def charging_share(memory: OutageMemory, now_s: float) -> float:
+    """Return how much of its power a unit may be charged at, soon after an outage.
+
+    What was carried is not bought back in one peak, when all that was off is on again.
+    """
+    record = memory.record
+    if memory.phase is OutagePhase.RESTORING:
+        return 0.0
+    if (
+        memory.phase is not OutagePhase.NORMAL
+        or memory.phase_s is None
+        or record is None
+        or record.test
+        or record.ended_s is None
+        or now_s - record.ended_s > SOFT_START_WITHIN_S
+    ):
+        return 1.0
+    steps = 1 + int(max(0.0, now_s - memory.phase_s) // SOFT_START_S)
+    return min(1.0, steps / SOFT_START_STEPS)
 
 
 def _turn_year(memory: OutageMemory, year: str, now_s: float) -> None:

@@ -411,7 +411,7 @@ def _task(
         stored_kwh=unit.stored_kwh or 0.0,
         running=bool(unit.command_w),
         # What a report may be out by is kept as well.
-        reserve_percent=min(settings.reserve_percent + error, settings.max_soc_percent),
+        reserve_percent=min(unit.reserve_percent + error, settings.max_soc_percent),
         max_soc_percent=settings.max_soc_percent,
         charge_w=charge_w,
         discharge_w=usual_discharge_w(unit, known),

@@ -94,7 +94,7 @@ def _manual_over(
             settings.until_kwh is not None and unit.charged_kwh >= settings.until_kwh
         )
     if settings.mode is UnitMode.DISCHARGE:
-        goal = max(settings.until_soc_percent or 0.0, settings.reserve_percent)
+        goal = max(settings.until_soc_percent or 0.0, unit.reserve_percent)
         return (soc is not None and soc <= goal + spec.soc_step_percent) or (
             settings.until_kwh is not None and unit.discharged_kwh >= settings.until_kwh
         )
@@ -141,7 +141,7 @@ def usual_discharge_w(unit: UnitState, known: UnitInputs) -> float:
     """
     if known.capabilities.switched:
         return discharge_ceiling_w(known, unit.settings)
-    empty_percent = unit.settings.reserve_percent + EMPTY_PERCENT
+    empty_percent = unit.reserve_percent + EMPTY_PERCENT
     if (soc_percent(unit, known.spec) or 0.0) <= empty_percent:
         known = replace(known, reading=None)
     return discharge_ceiling_w(known, unit.settings)
@@ -222,7 +222,7 @@ def _freely(
             slots=inputs.site.tariff.known(now_s),
             spec=known.spec,
             stored_kwh=unit.stored_kwh or 0.0,
-            reserve_percent=settings.reserve_percent,
+            reserve_percent=unit.reserve_percent,
             max_soc_percent=settings.max_soc_percent,
             charge_w=usual_charge_w(unit, known),
             discharge_w=usual_discharge_w(unit, known),
@@ -345,7 +345,7 @@ def _pressing(
                 kind=IntentKind.CHARGE,
                 power_w=min(charge_w, max(enough_w, spec.min_power_w)),
                 reason=Reason(
-                    code=ReasonCode.DEPARTURE,
+                    code=ReasonCode.WATCH if departure.watch else ReasonCode.DEPARTURE,
                     values={
                         "soc_percent": departure.soc_percent,
                         "left_s": departure.time_s - now_s,
@@ -354,7 +354,8 @@ def _pressing(
                 ),
             ),
             for_departure=True,
-            unreachable_departure=asked_kwh > exact_kwh
+            unreachable_departure=not departure.watch
+            and asked_kwh > exact_kwh
             and charging.possible_kwh(now_s, charge_w * tapered, asked_kwh) < asked_kwh,
         )
     return spare_kwh

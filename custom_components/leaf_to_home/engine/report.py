@@ -9,7 +9,7 @@ def above_reserve_kwh(unit: UnitState, spec: UnitSpec) -> float | None:
     """Return what everyday use may still take, None while the charge is not known."""
     if unit.stored_kwh is None:
         return None
-    reserve_kwh = spec.capacity_kwh * unit.settings.reserve_percent / 100.0
+    reserve_kwh = spec.capacity_kwh * unit.reserve_percent / 100.0
     return max(0.0, unit.stored_kwh - reserve_kwh)
 
 

@@ -111,6 +111,8 @@ class UnitState:
     departure.
     While `native` the unit follows the load by itself, and the command is what it
     gives; since `native_doubt_s` that does not look right.
+    A watch raises the reserve to `watch_percent`, by `watch_s` if not at once; while
+    `watch_short` it is charged for that.
     """
 
     settings: UnitSettings = field(default_factory=UnitSettings)
@@ -165,6 +167,9 @@ class UnitState:
     native_doubt_s: float | None = None
     native_left_s: float | None = None
     native_failed_s: float | None = None
+    watch_percent: float = 0.0
+    watch_s: float | None = None
+    watch_short: bool = False
 
     def copy(self) -> Self:
         """Return a copy that can change without changing this one."""
@@ -177,6 +182,11 @@ class UnitState:
     def book(self, key: str) -> str:
         """Return under which name the books of the unit called `key` keep its car."""
         return book_of(key, self.vehicle)
+
+    @property
+    def reserve_percent(self) -> float:
+        """Return the reserve that is held now: the user's, or that of a watch."""
+        return max(self.settings.reserve_percent, self.watch_percent)
 
     @property
     def told_w(self) -> float:

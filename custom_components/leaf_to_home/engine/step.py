@@ -34,7 +34,7 @@ from .model import (
     UnitInputs,
     UnitMode,
 )
-from .outage import keep_time, proceed
+from .outage import charging_share, keep_time, proceed
 from .policy import MANUAL_MODES, Choice, choose, end_manual, rule_decides
 from .report import above_reserve_kwh, status_of
 from .rule import Outlook
@@ -44,6 +44,7 @@ from .soc import anchor, soc_percent
 from .state import HomeState, UnitState, first_settings
 from .switched import decide_switch
 from .vehicles import attend, seated
+from .watches import raise_reserves
 
 # The unit that carries the house keeps doing so until another is this much fuller.
 RUNNING_PERCENT = 5.0
@@ -91,6 +92,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         if unit.requirements:
             unit.requirements = without_past(unit, now_s)
     observe(before, state, inputs, now_s)
+    watching = raise_reserves(state, inputs, now_s)
     today = inputs.site.tariff.day_minute(now_s)[0]
     new_day(state, today)
     outage = proceed(state, inputs, now_s, today=today, asleep=asleep)
@@ -113,7 +115,7 @@ def step(state: HomeState, inputs: Inputs, now_s: float) -> tuple[HomeState, Dec
         window_average_w=average_w,
         window_left_w=left_w,
         month_peak_w=month_peak_w(state, inputs.site, now_s),
-        outage=outage,
+        outage=outage if watching is None else replace(outage, watch=watching),
     )
 
 
@@ -355,6 +357,18 @@ class _Table:
         return bounded, begins and native.begins(unit, bounded, known, self.now_s)
 
     def _bound(self, case: _Case, wanted: Wish) -> Wish:
+        choice, known = case.choice, case.known
+        share = charging_share(self.state.outage, self.now_s)
+        if (
+            share < 1.0
+            and wanted.power_w < 0.0
+            and not (choice.by_user or choice.for_departure)
+        ):
+            least_w = known.spec.min_power_w if share > 0.0 else 0.0
+            most_w = max(share * known.spec.max_charge_w, least_w)
+            if -wanted.power_w > most_w:
+                reason = Reason(code=ReasonCode.AFTER_OUTAGE)
+                wanted = replace(wanted, power_w=-most_w, reason=reason)
         return bound(wanted, case.choice, case.unit, case.known, self.inputs, case.room)
 
     def _alone(self, key: str) -> bool:
