@@ -244,6 +244,7 @@ def _move_on(
         # What was played comes true: everything is seen with new eyes.
         memory.test = False
         memory.record = None
+        memory.tiers.clear()
         memory.gone_s = now_s
         _enter(memory, OutagePhase.SUSPECTED, now_s)
     if memory.phase in (OutagePhase.NORMAL, OutagePhase.RESTORING):
