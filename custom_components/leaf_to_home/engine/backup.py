@@ -14,6 +14,8 @@ RESUME_PERCENT = 2.0
 # What can be shed is off this long after the floor was reached; a stop that did nothing
 # is told again as late.
 STOP_S = 60.0
+# After this long enough is known of the load that is carried.
+FELT_S = 120.0
 
 
 def can_carry(known: UnitInputs) -> bool:
@@ -213,6 +215,8 @@ def burden_of(
     leg_limits_w = [limit_w for limit_w in legs if limit_w is not None]
     legged = bool(legs) and len(leg_limits_w) == len(legs)
     played = memory.test
+    # A moment's load sheds nothing for hours.
+    felt = bool(carrying) and memory.load_seen_s >= FELT_S
     return Burden(
         power_w=None if played else given_w,
         limit_w=sum(limits_w) if limits_w else None,
@@ -222,9 +226,9 @@ def burden_of(
         ),
         leg_limit_w=sum(leg_limits_w) if legged else None,
         soc_percent=charge_percent(state, inputs, carrying),
-        low_h=runtime.low_h if runtime is not None and carrying else None,
+        low_h=runtime.low_h if felt and runtime is not None else None,
         gain_h=runtime.tier_gain_h if runtime is not None else {},
-        endless=runtime is not None and runtime.low_h is None,
+        endless=felt and runtime is not None and runtime.low_h is None,
         floor=bool(carrying) and all(key in memory.floors_s for key in carrying),
         played=played,
     )

@@ -121,6 +121,9 @@ def proceed(
     if memory.phase in CARRYING:
         burden = burden_of(state, inputs, signs.carrying, given_w, now_s)
         commands = care(state, inputs, burden, now_s)
+        if commands:
+            # What was carried before says nothing of what is carried now.
+            memory.load_seen_s = 0.0
         _write_down(state, inputs, signs.carrying)
     elif memory.phase is not OutagePhase.SUSPECTED:
         commands = come_back(state, inputs, now_s)

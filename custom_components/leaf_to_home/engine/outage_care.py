@@ -1,6 +1,6 @@
 """What is done for the house in an outage and after it, and what people are told."""
 
-from .backup import begins_by_hand, can_carry, floor_percent, stores_of
+from .backup import FELT_S, begins_by_hand, can_carry, floor_percent, stores_of
 from .model import HomeMode, Inputs
 from .outage_memory import OutageMemory
 from .outage_model import (
@@ -17,9 +17,8 @@ from .shedding import Burden, restore, shed, tier_power_w
 from .soc import soc_percent
 from .state import HomeState
 
-# The recent load is that of about this long, and enough is known of it after that.
+# The recent load is that of about this long.
 RECENT_S = 600.0
-FELT_S = 120.0
 # How often the runtime is worked out, in an outage and else.
 EVERY_S = 10.0
 QUIET_S = 60.0

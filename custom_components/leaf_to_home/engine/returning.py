@@ -8,6 +8,8 @@ from .outage_model import LoadAction, LoadCommand, LoadInput, OutageSettings
 
 # How a load is counts as meant when it was so this long, or somebody made it so.
 MEANT_S = 120.0
+# Power may have come back this long before anybody noticed that it was gone.
+UNNOTICED_S = 60.0
 OBEY_S = 10.0
 TRIES = 3
 
@@ -44,7 +46,7 @@ def put_back(
         now = loads.get(load)
         if now is None or now.on is None or seen.used:
             continue
-        changed = now.changed_s is not None and now.changed_s > since_s
+        changed = now.changed_s is not None and now.changed_s > since_s - UNNOTICED_S
         if changed and now.by_person:
             memory.seen[load] = replace(seen, used=True)
         elif not now.on:
