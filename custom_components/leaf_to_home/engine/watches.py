@@ -38,6 +38,8 @@ def raise_reserves(state: HomeState, inputs: Inputs, now_s: float) -> Watch | No
         enough = min(unit.watch_percent + spec.soc_step_percent, spec.max_soc_percent)
         if soc < unit.watch_percent - EXACT_PERCENT:
             unit.watch_short = True
+            # Used again only well above what was charged for it.
+            unit.below_reserve = True
         elif soc >= enough - EXACT_PERCENT:
             unit.watch_short = False
     return watch
