@@ -6,9 +6,11 @@ from unittest.mock import Mock
 
 from homeassistant.core import HomeAssistant
 
+from custom_components.leaf_to_home.engine.outage_model import LoadAction, OutagePhase
 from custom_components.leaf_to_home.engine.state import HomeState
-from custom_components.leaf_to_home.saver import Saver
+from custom_components.leaf_to_home.saver import Saver, worth_saving
 from custom_components.leaf_to_home.store import HomeStore
+from tests.engine.outages import SITE, House
 
 
 class SlowStore:
@@ -79,3 +81,31 @@ async def test_the_last_write_is_done_without_any_before(hass: HomeAssistant) ->
     store.go_on.set()
     await saver(hass, store, state).async_close()
     assert store.written == [1.0]
+
+
+def test_each_turn_of_an_outage_and_each_shed_is_saved_at_once() -> None:
+    """With the light, the machine may go at any moment."""
+    house = House(soc_percent=50.0)
+    house.run(3.0)
+    saved: list[OutagePhase] = []
+
+    def live(seconds: int) -> None:
+        for _ in range(seconds):
+            before, told = house.state, len(house.told)
+            house.tick()
+            phase = house.state.outage.phase
+            worth = worth_saving(before, house.state, SITE.tariff, house.now_s)
+            sheds = [
+                command
+                for _, command in house.told[told:]
+                if command.action is not LoadAction.PUT_BACK
+            ]
+            if phase is not before.outage.phase or sheds:
+                assert worth
+                saved.append(phase)
+
+    house.set_grid(there=False)
+    live(20)
+    house.set_grid(there=True)
+    live(300)
+    assert {OutagePhase.OUTAGE, OutagePhase.RESTORING, OutagePhase.NORMAL} <= set(saved)

@@ -85,6 +85,9 @@ def worth_saving(
     """Return whether a step changed what must not be lost with the next minute."""
     if before.guard is not after.guard or before.settings != after.settings:
         return True
+    was, is_ = before.outage, after.outage
+    if was.phase is not is_.phase or was.tiers != is_.tiers or was.loads != is_.loads:
+        return True
     month = tariff.month(now_s)
     if before.window.peaks_w.get(month) != after.window.peaks_w.get(month):
         return True
