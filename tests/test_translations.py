@@ -19,8 +19,10 @@ from custom_components.leaf_to_home import (
     event,
     health,
     number,
+    outage_notices,
     select,
     sensor,
+    sensor_outage,
     switch,
     time,
 )
@@ -32,6 +34,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
     UnitStatus,
 )
+from custom_components.leaf_to_home.engine.outage_model import NoticeCode
 from custom_components.leaf_to_home.engine.problems import Problem
 from custom_components.leaf_to_home.plan_problems import NO_PROBLEM, SOLVED
 from custom_components.leaf_to_home.units import base, metered
@@ -45,12 +48,17 @@ from custom_components.leaf_to_home.units.quasar import notices as quasar_notice
 PACKAGE = Path(sensor.__file__).parent
 LANGUAGES = sorted(path.stem for path in (PACKAGE / "translations").glob("*.json"))
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
-    "binary_sensor": binary_sensor.DESCRIPTIONS,
+    "binary_sensor": (*binary_sensor.HOME_DESCRIPTIONS, *binary_sensor.DESCRIPTIONS),
     "button": button.DESCRIPTIONS,
     "event": event.DESCRIPTIONS,
     "number": (*number.HOME_DESCRIPTIONS, *number.UNIT_DESCRIPTIONS),
     "select": (*select.HOME_DESCRIPTIONS, *select.UNIT_DESCRIPTIONS),
-    "sensor": (*sensor.HOME_DESCRIPTIONS, *sensor.UNIT_DESCRIPTIONS),
+    "sensor": (
+        *sensor.HOME_DESCRIPTIONS,
+        *sensor.UNIT_DESCRIPTIONS,
+        *sensor_outage.DESCRIPTIONS,
+        *sensor_outage.TIER_DESCRIPTIONS,
+    ),
     "switch": switch.DESCRIPTIONS,
     "time": time.DESCRIPTIONS,
 }
@@ -186,6 +194,10 @@ def test_every_problem_of_a_plan_has_its_texts(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_issues(language: str) -> None:
     assert _texts(language)["issues"].keys() == {
+        *(f"{health.ISSUE_BACKUP}_{reason}" for reason in outage_notices.REPAIRED),
+        *(f"outage_{code}" for code in NoticeCode),
+        outage_notices.SUMMARY,
+        outage_notices.SUMMARY_TEST,
         health.ISSUE_GRID_SIGN,
         health.ISSUE_GRID_SIGN_UNIT,
         health.ISSUE_NO_DECISION,

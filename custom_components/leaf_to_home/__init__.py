@@ -25,6 +25,8 @@ from .engine.state import HomeSettings, HomeState, UnitState, first_settings
 from .health import HomeHealth, async_clear_issues
 from .history_services import async_setup_history_services
 from .home import Home, HomeRuntime, LeafToHomeConfigEntry
+from .outage_setup import build_backup
+from .outages import HomeOutages, outage_store
 from .plan_problems import PlanProblems
 from .plan_store import PlanStore
 from .plans import HomePlans
@@ -32,6 +34,7 @@ from .presets import async_load_presets
 from .replaying import async_end_replay
 from .services import async_setup_services
 from .services_trips import async_setup_trip_services
+from .services_watch import async_setup_watch_services
 from .site import build_site, build_spec
 from .sources.meters import Meters
 from .sources.prices import HomePrices, price_store
@@ -64,6 +67,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all homes share."""
     async_setup_services(hass)
     async_setup_trip_services(hass)
+    async_setup_watch_services(hass)
     async_setup_history_services(hass)
     async_setup_websocket(hass)
     return True
@@ -90,6 +94,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     await plans.async_load()
     prices = HomePrices(hass, entry, health)
     await prices.async_load()
+    outages = HomeOutages(hass, entry, health)
+    await outages.async_load()
     home = Home(
         hass,
         entry,
@@ -100,6 +106,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
         health=health,
         plans=plans,
         prices=prices,
+        outages=outages,
     )
     await _async_add_units(hass, entry, home)
     dr.async_get(hass).async_get_or_create(
@@ -145,6 +152,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) 
     await _async_give_back(hass, entry)
     await HomeStore(hass, entry.entry_id).async_remove()
     await PlanStore(hass, entry.entry_id).async_remove()
+    await outage_store(hass, entry.entry_id).async_remove()
     await price_store(hass, entry.entry_id).async_remove()
     for subentry_id in entry.subentries:
         await async_remove_unit(hass, subentry_id)
@@ -224,6 +232,7 @@ async def _async_add_units(
             vehicles=vehicles,
             native=data.get(CONF_NATIVE_FOLLOW, True),
             patterns=build_patterns(data),
+            backup=build_backup(data),
             on_info=on_info,
         )
 

@@ -1,21 +1,23 @@
 """Whether a unit is there, and whether it is well."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorEntity,
     BinarySensorEntityDescription,
 )
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
-from homeassistant.const import EntityCategory
+from homeassistant.const import MATCH_ALL, EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
 
 from .engine.battery import UnitKind, UnitSpec
 from .engine.model import OutcomeKind, UnitStatus
-from .entity import LeafToHomeUnitEntity
+from .engine.outage_model import OutageDecision, OutagePhase
+from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity
 from .home import LeafToHomeConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -28,6 +30,14 @@ class UnitBinarySensorDescription(BinarySensorEntityDescription):
     has_fn: Callable[[UnitSpec], bool] = lambda _: True
     measured: bool = False
     value_fn: Callable[[LeafToHomeUnitEntity], bool | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeBinarySensorDescription(BinarySensorEntityDescription):
+    """Describe a binary sensor of the home."""
+
+    attributes_fn: Callable[[OutageDecision], Mapping[str, Any]]
+    value_fn: Callable[[OutageDecision], bool]
 
 
 def _connected(unit: LeafToHomeUnitEntity) -> bool | None:
@@ -44,6 +54,43 @@ def _problem(unit: LeafToHomeUnitEntity) -> bool | None:
         outcome is not None and outcome.kind is OutcomeKind.REFUSED
     )
 
+
+def _backup_possible(unit: LeafToHomeUnitEntity) -> bool | None:
+    decision = unit.home.outages.decision
+    return None if decision is None else unit.unit.subentry_id not in decision.no_backup
+
+
+def _watch(decision: OutageDecision) -> Mapping[str, Any]:
+    if (watch := decision.watch) is None:
+        return {}
+    needed_s = watch.needed_s
+    return {
+        "source": watch.source,
+        "reserve_percent": watch.reserve_percent,
+        "until": dt_util.utc_from_timestamp(round(watch.until_s)),
+        "needed": (
+            None if needed_s is None else dt_util.utc_from_timestamp(round(needed_s))
+        ),
+    }
+
+
+# While the grid is suspected to be gone it is not gone yet, and while loads come back
+# it is there again.
+WITH_GRID = (OutagePhase.NORMAL, OutagePhase.SUSPECTED, OutagePhase.RESTORING)
+HOME_DESCRIPTIONS: tuple[HomeBinarySensorDescription, ...] = (
+    HomeBinarySensorDescription(
+        key="outage",
+        translation_key="outage",
+        attributes_fn=lambda decision: {"test": decision.test},
+        value_fn=lambda decision: decision.phase not in WITH_GRID,
+    ),
+    HomeBinarySensorDescription(
+        key="watch",
+        translation_key="watch",
+        attributes_fn=_watch,
+        value_fn=lambda decision: decision.watch is not None,
+    ),
+)
 
 # A car comes and goes, so it has a plug; any other battery has a connection.
 DESCRIPTIONS: tuple[UnitBinarySensorDescription, ...] = (
@@ -71,6 +118,11 @@ DESCRIPTIONS: tuple[UnitBinarySensorDescription, ...] = (
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=_problem,
     ),
+    UnitBinarySensorDescription(
+        key="backup_possible",
+        translation_key="backup_possible",
+        value_fn=_backup_possible,
+    ),
 )
 
 
@@ -79,7 +131,11 @@ async def async_setup_entry(
     entry: LeafToHomeConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the binary sensors of the units."""
+    """Set up the binary sensors of a home and its units."""
+    async_add_entities(
+        HomeBinarySensor(entry=entry, description=description)
+        for description in HOME_DESCRIPTIONS
+    )
     for unit in entry.runtime_data.units.values():
         async_add_entities(
             (
@@ -89,6 +145,31 @@ async def async_setup_entry(
             ),
             config_subentry_id=unit.subentry_id,
         )
+
+
+class HomeBinarySensor(LeafToHomeHomeEntity, BinarySensorEntity):
+    """A binary sensor of the home."""
+
+    entity_description: HomeBinarySensorDescription
+
+    # When a watch ends moves on with the warning.
+    _unrecorded_attributes = frozenset({MATCH_ALL})
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return the state of the binary sensor."""
+        decision = self.home.outages.decision
+        return None if decision is None else self.entity_description.value_fn(decision)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return what goes with the state."""
+        decision = self.home.outages.decision
+        if decision is None:
+            return None
+        return self.entity_description.attributes_fn(decision)
 
 
 class UnitBinarySensor(LeafToHomeUnitEntity, BinarySensorEntity):

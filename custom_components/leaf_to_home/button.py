@@ -1,4 +1,4 @@
-"""Filling up a unit, and waking its car, with one press."""
+"""Filling up a unit, waking its car and playing an outage, with one press."""
 
 from typing import override
 
@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .engine.model import UnitMode
-from .entity import LeafToHomeUnitEntity
+from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity
 from .home import LeafToHomeConfigEntry
 from .manual import manual_changes
 from .units.base import WakesVehicle
@@ -22,6 +22,11 @@ DESCRIPTIONS: tuple[ButtonEntityDescription, ...] = (
         translation_key="refresh_vehicle",
         entity_category=EntityCategory.DIAGNOSTIC,
     ),
+    ButtonEntityDescription(
+        key="outage_test",
+        translation_key="outage_test",
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
 )
 
 
@@ -30,9 +35,10 @@ async def async_setup_entry(
     entry: LeafToHomeConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the buttons of the units."""
+    """Set up the buttons of a home and its units."""
+    charge_now, refresh_vehicle, outage_test = DESCRIPTIONS
+    async_add_entities([OutageTestButton(entry=entry, description=outage_test)])
     for unit in entry.runtime_data.units.values():
-        charge_now, refresh_vehicle = DESCRIPTIONS
         buttons: list[ButtonEntity] = [
             ChargeNowButton(entry=entry, unit=unit, description=charge_now)
         ]
@@ -63,3 +69,12 @@ class RefreshVehicleButton(LeafToHomeUnitEntity, ButtonEntity):
         """Ask now."""
         if isinstance(self.unit.unit, WakesVehicle):
             await self.unit.unit.async_refresh_vehicle()
+
+
+class OutageTestButton(LeafToHomeHomeEntity, ButtonEntity):
+    """Play an outage, in which no unit is touched, or end the one that is played."""
+
+    @override
+    async def async_press(self) -> None:
+        """Begin or end."""
+        self.home.outages.async_test()

@@ -7,6 +7,7 @@ from homeassistant.config_entries import (
     SOURCE_INTEGRATION_DISCOVERY,
     SOURCE_RECONFIGURE,
     ConfigEntry,
+    ConfigEntryState,
     ConfigFlowContext,
     ConfigFlowResult,
     ConfigSubentryData,
@@ -20,21 +21,31 @@ from homeassistant.core import callback
 from homeassistant.data_entry_flow import FlowContext, FlowResult
 
 from .const import (
+    CONF_BACKUP,
     CONF_CAR_SOURCES,
     CONF_DRIVER,
     CONF_PHASES,
     CONF_TARIFF,
     DOMAIN,
+    SUBENTRY_TIER,
     SUBENTRY_UNIT,
 )
+from .engine.battery import UnitKind
+from .engine.model import IslandingStart
+from .flow_backup import BackupSteps
 from .flow_car_sources import CarSourceSteps
 from .flow_discovery import DiscoverySteps
 from .flow_limits import LIMIT_KEYS, LimitSteps
+from .flow_mains import MainsSteps
+from .flow_outage import OutageSteps
 from .flow_prices import PriceSteps
 from .flow_replay import ReplaySteps
 from .flow_sources import CONF_KIND, HOME_SCHEMA, SourceSteps
 from .flow_tariff import CONF_EXPORT, CONF_IMPORT
+from .flow_tier import TierSubentryFlow
 from .flow_trips import TRIP_KEYS, TripSteps
+from .home import LeafToHomeConfigEntry
+from .unit_runtime import UnitRuntime
 from .units.base import DRIVERS
 from .units.battery_emulator_form import BatteryEmulatorSteps
 from .units.echonet_lite_form import EchonetLiteSteps
@@ -42,6 +53,9 @@ from .units.entities_form import EntitiesSteps
 from .units.metered_form import MeteredSteps
 from .units.quasar_form import QuasarSteps
 from .units.simulated_form import SimulatedSteps
+
+# What a change of the hardware leaves as it is.
+KEPT_KEYS = (*TRIP_KEYS, CONF_BACKUP, CONF_CAR_SOURCES)
 
 
 class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
@@ -57,6 +71,7 @@ class DriverSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT
 
 class LeafToHomeConfigFlow(
     SourceSteps,
+    MainsSteps,
     LimitSteps,
     PriceSteps,
     DriverSteps[ConfigFlowContext, ConfigFlowResult, str],
@@ -86,8 +101,8 @@ class LeafToHomeConfigFlow(
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return the one type of subentry."""
-        return {SUBENTRY_UNIT: UnitSubentryFlow}
+        """Return the types of subentries."""
+        return {SUBENTRY_UNIT: UnitSubentryFlow, SUBENTRY_TIER: TierSubentryFlow}
 
     @override
     async def async_step_user(
@@ -126,7 +141,7 @@ class LeafToHomeConfigFlow(
         """Offer to change the grid meter or the other sensors."""
         self._data = dict(self._get_reconfigure_entry().data)
         return self.async_show_menu(
-            step_id="reconfigure", menu_options=["grid_kind", "sensors"]
+            step_id="reconfigure", menu_options=["grid_kind", "sensors", "mains"]
         )
 
     @override
@@ -209,16 +224,21 @@ class LeafToHomeConfigFlow(
         )
 
 
-class HomeOptionsFlow(LimitSteps, PriceSteps, ReplaySteps, OptionsFlow):
-    """Change a home's tariff and limits, and tell what a LEAF would have saved."""
+class HomeOptionsFlow(LimitSteps, PriceSteps, OutageSteps, ReplaySteps, OptionsFlow):
+    """Change a home's contract and outages, and tell what a LEAF would have saved."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which of them."""
         return self.async_show_menu(
-            step_id="init", menu_options=["tariff", "limits", "replay"]
+            step_id="init",
+            menu_options=["tariff", "limits", "outage", "watch", "replay"],
         )
+
+    @override
+    def _known_options(self) -> Mapping[str, Any]:
+        return self.config_entry.options
 
     @override
     def _known_limits(self) -> Mapping[str, Any]:
@@ -253,6 +273,7 @@ class UnitSubentryFlow(
     DriverSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
     TripSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
     CarSourceSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
+    BackupSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
     ConfigSubentryFlow,
 ):
     """Add a unit to a home or change what is known of its hardware and trips."""
@@ -266,11 +287,56 @@ class UnitSubentryFlow(
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Ask which of them."""
+        """Ask what to change; outages only of what can carry anything in one."""
         if self._get_reconfigure_subentry().data[CONF_DRIVER] not in DRIVERS:
             return self.async_abort(reason="unknown_driver")
+        if self._may_carry():
+            return self.async_show_menu(
+                step_id="reconfigure_backup",
+                menu_options=["hardware", "trips", "car_sources", "backup"],
+            )
         return self.async_show_menu(
             step_id="reconfigure", menu_options=["hardware", "trips", "car_sources"]
+        )
+
+    # The same menu with one more choice, which has texts of its own.
+    async_step_reconfigure_backup = async_step_reconfigure
+
+    def _runtime(self) -> UnitRuntime | None:
+        """Return the running unit, None while its home is not loaded."""
+        entry: LeafToHomeConfigEntry = self._get_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            return None
+        key = self._get_reconfigure_subentry().subentry_id
+        return entry.runtime_data.units.get(key)
+
+    def _may_carry(self) -> bool:
+        runtime = self._runtime()
+        return (
+            runtime is None
+            or runtime.unit.capabilities.islanding is not IslandingStart.NEVER
+            or runtime.spec.kind is UnitKind.PORTABLE
+            or bool(self._known_backup())
+        )
+
+    @override
+    def _islanding(self) -> IslandingStart:
+        runtime = self._runtime()
+        if runtime is None:
+            return IslandingStart.NEVER
+        return runtime.unit.capabilities.islanding
+
+    @override
+    def _known_backup(self) -> Mapping[str, Any]:
+        backup: Mapping[str, Any] = self._get_reconfigure_subentry().data.get(
+            CONF_BACKUP, {}
+        )
+        return backup
+
+    @override
+    async def _async_backup_done(self, backup: dict[str, Any]) -> SubentryFlowResult:
+        return self.async_update_and_abort(
+            self._get_entry(), self._get_reconfigure_subentry(), data_updates=backup
         )
 
     async def async_step_hardware(
@@ -334,13 +400,12 @@ class UnitSubentryFlow(
     ) -> SubentryFlowResult:
         if self.source == SOURCE_RECONFIGURE:
             subentry = self._get_reconfigure_subentry()
-            kept = (*TRIP_KEYS, CONF_CAR_SOURCES)
-            trips = {k: v for k, v in subentry.data.items() if k in kept}
+            kept = {k: v for k, v in subentry.data.items() if k in KEPT_KEYS}
             return self.async_update_and_abort(
                 self._get_entry(),
                 subentry,
                 title=name,
-                data=data | trips,
+                data=data | kept,
                 unique_id=unique_id,
             )
         return self.async_create_entry(title=name, data=data, unique_id=unique_id)

@@ -8,6 +8,7 @@ DOMAIN: Final = "leaf_to_home"
 LOGGER: Final = logging.getLogger(__package__)
 
 SUBENTRY_UNIT: Final = "unit"
+SUBENTRY_TIER: Final = "shedding_tier"
 
 # entry.data: which sensors measure
 CONF_GRID: Final = (
@@ -17,6 +18,8 @@ CONF_PHASES: Final = "phases"  # [entity_id, ...] signed like the grid sensor
 CONF_SOLAR: Final = "solar"  # [entity_id, ...]
 CONF_OTHER: Final = "other_batteries"  # [entity_id, ...] positive into the home
 CONF_MAINS: Final = "mains"  # binary_sensor entity_id, on = grid is there
+CONF_MAINS_SENSORS: Final = "mains_sensors"  # [{"entity", "kind", "low", ...}, ...]
+CONF_AGREEING: Final = "mains_agreeing"  # of all mains sensors, for an outage
 
 # entry.options: tariff and the contract's limits
 CONF_TARIFF: Final = "tariff"  # {"import": number|{"bands": [...]}, "export": ...}
@@ -27,6 +30,8 @@ CONF_CAPACITY: Final = "capacity"  # {"price_per_kw_month", "free_kw", "peaks_av
 CONF_EXPORT_LIMIT: Final = "battery_export_limit_w"
 CONF_EXPORT_ONLY_WITHOUT_SOLAR: Final = "export_only_without_solar"
 CONF_MAX_AGE: Final = "max_age_s"
+CONF_OUTAGE: Final = "outage"  # {"debounce_s", "stable_s", ...} as in OutageSettings
+CONF_WATCH: Final = "watch"  # {"calendar", "warning", ...}: what raises the reserve
 
 # subentry.data: hardware facts
 CONF_DRIVER: Final = "driver"
@@ -40,6 +45,7 @@ CONF_CALENDAR: Final = "calendar"  # entity_id of the calendar with the unit's t
 CONF_CAR_PATTERNS: Final = "car_patterns"  # the same of single cars, by their key
 CONF_CAR_SOURCES: Final = "car_sources"  # [{"kind", "vehicle", ...}] of its charge
 CONF_PATTERN: Final = "pattern"  # {"mon": {"on", "departure", ...}, ...}
+CONF_BACKUP: Final = "backup"  # {"by_hand", "limit_w", ...} as in UnitBackup, and texts
 
 GRID_SENSOR: Final = "sensor"
 GRID_INVERTED: Final = "inverted"

@@ -91,6 +91,7 @@ def _home(home: Home) -> dict[str, Any]:
         "savings": to_dict(home.savings),
         "plans": _plans(home),
         "prices": home.prices.diagnostics(),
+        "outages": home.outages.diagnostics(),
     }
 
 

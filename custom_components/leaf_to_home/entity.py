@@ -87,6 +87,16 @@ class LeafToHomeEntity(Entity):
         self.async_write_ha_state()
 
 
+def home_device_id(entry: LeafToHomeConfigEntry) -> str:
+    """Return the device of the home, which others are reached through."""
+    device = dr.async_get(entry.runtime_data.home.hass).async_get_device_by_identifier(
+        (DOMAIN, entry.entry_id), entry.entry_id
+    )
+    if TYPE_CHECKING:
+        assert device is not None
+    return device.id
+
+
 class LeafToHomeHomeEntity(LeafToHomeEntity):
     """An entity of the home itself."""
 
@@ -114,11 +124,6 @@ class LeafToHomeUnitEntity(LeafToHomeEntity):
         self.unit = unit
         self._attr_unique_id = f"{unit.subentry_id}_{description.key}"
         info = unit.info
-        home_device = dr.async_get(self.home.hass).async_get_device_by_identifier(
-            (DOMAIN, entry.entry_id), entry.entry_id
-        )
-        if TYPE_CHECKING:
-            assert home_device is not None
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, f"{entry.entry_id}_{unit.subentry_id}")},
             manufacturer=info.manufacturer if info else None,
@@ -126,7 +131,7 @@ class LeafToHomeUnitEntity(LeafToHomeEntity):
             name=unit.name,
             serial_number=info.serial_number if info else None,
             sw_version=info.sw_version if info else None,
-            via_device_id=home_device.id,
+            via_device_id=home_device_id(entry),
         )
 
     @property

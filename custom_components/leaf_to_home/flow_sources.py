@@ -30,8 +30,10 @@ from homeassistant.util.unit_conversion import PowerConverter
 import voluptuous as vol
 
 from .const import (
+    CONF_AGREEING,
     CONF_GRID,
     CONF_MAINS,
+    CONF_MAINS_SENSORS,
     CONF_OTHER,
     CONF_PHASES,
     CONF_SOLAR,
@@ -50,6 +52,8 @@ CONF_KIND = "kind"
 # Below this a meter's noise may show either sign.
 BALANCED_W = 20.0
 MAX_PHASES = 3
+# What other steps ask for.
+_KEPT = (CONF_GRID, CONF_MAINS_SENSORS, CONF_AGREEING)
 
 _POWER = EntitySelector(
     EntitySelectorConfig(domain=Platform.SENSOR, device_class=SensorDeviceClass.POWER)
@@ -79,6 +83,11 @@ SENSORS_SCHEMA = vol.Schema(
         vol.Optional(CONF_PHASES): _POWERS,
         vol.Optional(CONF_SOLAR): _POWERS,
         vol.Optional(CONF_OTHER): _POWERS,
+    }
+)
+# Where mains sensors have steps of their own, this one would contradict them.
+SENSORS_AND_MAINS_SCHEMA = SENSORS_SCHEMA.extend(
+    {
         vol.Optional(CONF_MAINS): EntitySelector(
             EntitySelectorConfig(domain=Platform.BINARY_SENSOR)
         ),
@@ -225,9 +234,9 @@ class SourceSteps(ConfigFlow):
             if mains and is_own(self.hass, mains):
                 errors[CONF_MAINS] = "own_entity"
             if not errors:
-                self._data = {CONF_GRID: self._data[CONF_GRID]} | {
-                    key: value for key, value in user_input.items() if value
-                }
+                self._data = {
+                    key: self._data[key] for key in _KEPT if key in self._data
+                } | {key: value for key, value in user_input.items() if value}
                 return await self._async_sources_done()
         known = user_input
         if known is None:
@@ -237,7 +246,12 @@ class SourceSteps(ConfigFlow):
             } | self._data
         return self.async_show_form(
             step_id="sensors",
-            data_schema=self.add_suggested_values_to_schema(SENSORS_SCHEMA, known),
+            data_schema=self.add_suggested_values_to_schema(
+                SENSORS_SCHEMA
+                if CONF_MAINS_SENSORS in self._data
+                else SENSORS_AND_MAINS_SCHEMA,
+                known,
+            ),
             errors=errors,
         )
 

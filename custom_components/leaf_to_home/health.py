@@ -8,6 +8,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
 from .engine.model import HomeMode, Inputs
+from .engine.outage_model import NoBackup
 from .engine.problems import Problem
 from .engine.signs import Sight, SignDetector
 from .engine.state import HomeState
@@ -17,6 +18,7 @@ from .sources.meters import Meters
 STALE_S: Final = 900.0
 CHECK_S: Final = 10.0
 
+ISSUE_BACKUP: Final = "backup"
 ISSUE_GRID_SIGN: Final = "grid_sign"
 # The same where no setting has the sign.
 ISSUE_GRID_SIGN_UNIT: Final = "grid_sign_unit"
@@ -86,6 +88,20 @@ class HomeHealth:
     def async_plan_in_order(self, problem: Problem) -> None:
         """Take that back."""
         self._delete(f"{ISSUE_PLAN}_{problem}")
+
+    @callback
+    def async_no_backup(self, unit_id: str, reason: NoBackup, unit: str) -> None:
+        """Tell that a unit could not carry the house, where a person can change it."""
+        self._create(
+            f"{ISSUE_BACKUP}_{reason}_{unit_id}",
+            f"{ISSUE_BACKUP}_{reason}",
+            {"unit": unit},
+        )
+
+    @callback
+    def async_backup_possible(self, unit_id: str, reason: NoBackup) -> None:
+        """Take that back."""
+        self._delete(f"{ISSUE_BACKUP}_{reason}_{unit_id}")
 
     @callback
     def async_prices_missing(self, error: str) -> None:

@@ -18,6 +18,7 @@ from .engine.announced import without_past
 from .engine.battery import UnitSpec
 from .engine.guard import may_park
 from .engine.model import Decision, Guard, HomeMode, Site, UnitMode
+from .engine.outage_model import UnitBackup
 from .engine.requirement import Pattern, Requirement
 from .engine.savings import Savings, savings
 from .engine.state import HomeState
@@ -26,6 +27,7 @@ from .engine.vehicles import seated
 from .health import HomeHealth
 from .inputs import collect
 from .leaving import async_leave
+from .outages import HomeOutages
 from .plans import HomePlans
 from .publisher import Publisher
 from .saver import Saver, worth_saving
@@ -73,6 +75,7 @@ class Home:
         health: HomeHealth,
         plans: HomePlans,
         prices: HomePrices,
+        outages: HomeOutages,
     ) -> None:
         self.hass = hass
         self.entry = entry
@@ -81,6 +84,7 @@ class Home:
         self.decision: Decision | None = None
         self.plans = plans
         self.prices = prices
+        self.outages = outages
         self.units: dict[str, UnitRuntime] = {}
         self._meters = meters
         self._health = health
@@ -127,6 +131,7 @@ class Home:
         vehicles: Mapping[str, Vehicle],
         native: bool,
         patterns: Mapping[str, Pattern],
+        backup: UnitBackup,
         on_info: Callable[[UnitRuntime], None],
     ) -> None:
         """Take a unit in, before the home starts; `on_info`: it said what it is.
@@ -157,6 +162,7 @@ class Home:
             vehicles=vehicles,
             native=native,
             patterns=patterns,
+            backup=backup,
         )
         self.units[subentry_id] = runtime
 
@@ -176,6 +182,7 @@ class Home:
         for runtime in self.units.values():
             runtime.worker.async_start(self.hass)
         self.plans.async_start(self.async_step)
+        self.outages.async_start(self.async_step)
         self.async_step()
         self._stops += [
             async_track_time_interval(
@@ -217,6 +224,7 @@ class Home:
             self._stop_meters()
             self._stop_meters = None
         await self.prices.async_stop()
+        await self.outages.async_stop()
         await self._saver.async_close()
 
     @callback
@@ -275,6 +283,7 @@ class Home:
         before = self.state
         inputs = collect(self.site, self._meters, self.units, self._meter_id, now_s)
         inputs = self.plans.async_with_wishes(before, inputs, now_s)
+        inputs = self.outages.with_outage(before, inputs, now_s)
         self._grid_s = inputs.grid.time_s if inputs.grid else None
         try:
             self.state, self.decision = step(before, inputs, now_s)
@@ -296,7 +305,8 @@ class Home:
         self.plans.async_hear(self.state, seated(self.state, inputs), now_s)
         self.prices.async_hear(self.state.import_kwh)
         self._health.async_check(self._meters, inputs, self.state, now_s)
-        if worth_saving(before, self.state, self.site.tariff, now_s):
+        moved = self.outages.async_hear(before, self.decision, now_s)
+        if moved or worth_saving(before, self.state, self.site.tariff, now_s):
             self._saver.async_request()
         self._fast.async_publish()
         self._show()
@@ -482,6 +492,7 @@ class Home:
             self.plans.problems.worst,
             self.state.guard,
             self.state.settings,
+            self.outages.urgent(),
             [
                 (
                     unit.status,

@@ -37,6 +37,7 @@ def collect(
                     runtime.car_sources.elsewhere() if runtime.car_sources else {}
                 ),
                 native=runtime.native,
+                backup=runtime.backup,
             )
             for key, runtime in units.items()
         },
@@ -46,7 +47,7 @@ def collect(
         has_solar=meters.solar is not None or solar is not None,
         other=meters.other.sample(now_s) if meters.other else None,
         has_other=meters.other is not None,
-        mains=meters.mains.present if meters.mains else None,
+        mains_signs=meters.mains.signs if meters.mains else (),
         interval_s=max(LEAST_INTERVAL_S, meters.grid.interval_s or FIRST_INTERVAL_S),
     )
 

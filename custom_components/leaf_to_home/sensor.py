@@ -37,6 +37,7 @@ from .engine.model import (
     UnitDecision,
     UnitStatus,
 )
+from .engine.outage_model import NoBackup
 from .engine.plan import PriceBasis
 from .engine.problems import Problem
 from .engine.requirement import Trip, TripSource
@@ -44,8 +45,15 @@ from .engine.savings import costs
 from .engine.state import HomeState, UnitState
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity, Significance
 from .home import Home, LeafToHomeConfigEntry
+from .outage_setup import tier_subentries
 from .plan_problems import NO_PROBLEM
 from .plan_view import expected_cost_today
+from .sensor_outage import (
+    DESCRIPTIONS as OUTAGE_DESCRIPTIONS,
+    TIER_DESCRIPTIONS,
+    OutageSensor,
+    TierSensor,
+)
 from .unit_runtime import UnitRuntime
 from .units.pack import Balancing, PackCondition, PackFault, PackView, TellsPack
 from .vehicles import NO_VEHICLE, OTHER_VEHICLE
@@ -54,6 +62,8 @@ if TYPE_CHECKING:
     from .engine.forecast_error import ForecastError, ForecastErrors
 
 PARALLEL_UPDATES = 0
+
+BACKUP_POSSIBLE = "possible"
 
 ENERGY = Significance(least=0.01)
 # With another car it is another amount at once.
@@ -375,6 +385,13 @@ def _cells(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
         "lowest": _rounded(reading.cell_min_mv),
         "highest": _rounded(reading.cell_max_mv),
     }
+
+
+def _no_backup(unit: LeafToHomeUnitEntity) -> str | None:
+    """Return why the unit could not carry anything, if the grid went now."""
+    if (decision := unit.home.outages.decision) is None:
+        return None
+    return decision.no_backup.get(unit.unit.subentry_id, BACKUP_POSSIBLE)
 
 
 HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
@@ -913,7 +930,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
     ),
     UnitSensorDescription(
         key="carried_power",
-        translation_key="carried_power",
+        translation_key="carried_load",
         device_class=SensorDeviceClass.POWER,
         has_fn=_is_switched,
         measured=True,
@@ -1054,6 +1071,15 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         state_class=SensorStateClass.MEASUREMENT,
         value_fn=_read(lambda reading: reading.max_discharge_w),
     ),
+    UnitSensorDescription(
+        key="no_backup",
+        translation_key="no_backup",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=[BACKUP_POSSIBLE, *(reason.value for reason in NoBackup)],
+        significance=TEXT,
+        value_fn=_no_backup,
+    ),
 )
 
 
@@ -1068,6 +1094,18 @@ async def async_setup_entry(
         for description in HOME_DESCRIPTIONS
         if description.has_fn(entry)
     )
+    async_add_entities(
+        OutageSensor(entry=entry, description=description)
+        for description in OUTAGE_DESCRIPTIONS
+    )
+    for tier in tier_subentries(entry):
+        async_add_entities(
+            (
+                TierSensor(entry=entry, subentry=tier, description=description)
+                for description in TIER_DESCRIPTIONS
+            ),
+            config_subentry_id=tier.subentry_id,
+        )
     for unit in entry.runtime_data.units.values():
         async_add_entities(
             (

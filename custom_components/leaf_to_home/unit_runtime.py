@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .car_sources import CarSources
 from .coordinator import UnitCoordinator
 from .engine.battery import UnitSpec
+from .engine.outage_model import UnitBackup
 from .engine.requirement import Pattern
 from .units.base import Unit, UnitInfo
 from .vehicles import Vehicle
@@ -25,6 +26,7 @@ class UnitRuntime:
     vehicles: Mapping[str, Vehicle]
     native: bool
     patterns: Mapping[str, Pattern]
+    backup: UnitBackup
     info: UnitInfo | None = None
     car_sources: CarSources | None = None
 

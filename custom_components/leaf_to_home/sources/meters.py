@@ -10,7 +10,6 @@ from homeassistant.util import dt as dt_util
 
 from ..const import (
     CONF_GRID,
-    CONF_MAINS,
     CONF_MAX_AGE,
     CONF_OTHER,
     CONF_PHASES,
@@ -20,7 +19,7 @@ from ..const import (
 from ..engine.model import Sample
 from .base import PowerSource, Source
 from .grid import UnitMeter, create_grid
-from .mains import MainsSensor
+from .mains import Mains
 from .solar import SumOfSources
 
 DAYLIGHT_KEPT_S = 60.0
@@ -55,7 +54,7 @@ class Meters:
     phases: tuple[Source, ...]
     solar: SumOfSources | None
     other: SumOfSources | None
-    mains: MainsSensor | None
+    mains: Mains | None
     daylight: Daylight
 
     @classmethod
@@ -84,13 +83,12 @@ class Meters:
             )
 
         solar, other = sources(CONF_SOLAR), sources(CONF_OTHER)
-        mains = data.get(CONF_MAINS)
         return cls(
             grid=create_grid(hass, data[CONF_GRID], max_age_s, intervals),
             phases=sources(CONF_PHASES, -1.0 if inverted else 1.0),
             solar=SumOfSources(solar, asleep=daylight.dark) if solar else None,
             other=SumOfSources(other) if other else None,
-            mains=MainsSensor(hass, mains) if mains else None,
+            mains=Mains.create(hass, data),
             daylight=daylight,
         )
 

@@ -1,0 +1,309 @@
+"""What a home says of outages: the one of now, the last one, and each tier."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import (
+    MATCH_ALL,
+    PERCENTAGE,
+    UnitOfEnergy,
+    UnitOfPower,
+    UnitOfTime,
+)
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.typing import StateType
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .engine.outage_model import (
+    OutageDecision,
+    OutagePhase,
+    OutageRecord,
+    Runtime,
+    ShedReason,
+)
+from .entity import LeafToHomeEntity, LeafToHomeHomeEntity, Significance, home_device_id
+from .home import Home, LeafToHomeConfigEntry
+
+TEXT = Significance()
+POWER = Significance(notable=50.0, share=0.05, least=1.0)
+HOURS = Significance(notable=0.5, share=0.1, least=0.1)
+ENERGY = Significance(least=0.01)
+SOC = Significance(notable=1.0, least=0.5)
+# The end moves with every lamp.
+MOMENT = Significance(quiet_s=300.0)
+
+
+# Of a tier that is not shed; of others it is why.
+TIER_ON = "on"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutageSensorDescription(SensorEntityDescription):
+    """Describe a sensor of the home that tells of outages."""
+
+    attributes_fn: Callable[[Home], Mapping[str, Any]] | None = None
+    significance: Significance
+    value_fn: Callable[[OutageDecision], StateType | datetime]
+
+
+def _runtime(
+    value_fn: Callable[[Runtime], float | None],
+) -> Callable[[OutageDecision], float | None]:
+    def value(decision: OutageDecision) -> float | None:
+        runtime = decision.runtime
+        return None if runtime is None else _rounded(value_fn(runtime))
+
+    return value
+
+
+def _last(
+    value_fn: Callable[[OutageRecord], float | None],
+) -> Callable[[OutageDecision], float | None]:
+    def value(decision: OutageDecision) -> float | None:
+        record = decision.record
+        return None if record is None else _rounded(value_fn(record))
+
+    return value
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _began(decision: OutageDecision) -> datetime | None:
+    return _moment(decision.record.began_s) if decision.record else None
+
+
+def _moment(time_s: float | None) -> datetime | None:
+    return None if time_s is None else dt_util.utc_from_timestamp(round(time_s))
+
+
+def _minutes(record: OutageRecord) -> float | None:
+    until_s = record.ended_s
+    if until_s is None:
+        until_s = dt_util.utcnow().timestamp()
+    return max(0.0, until_s - record.began_s) / 60.0
+
+
+def _lasts_until(decision: OutageDecision) -> datetime | None:
+    """Return until when what is stored lasts in an outage of now, to the minute."""
+    runtime = decision.runtime
+    if runtime is None or runtime.likely_h is None:
+        return None
+    until_s = dt_util.utcnow().timestamp() + runtime.likely_h * 3600.0
+    return dt_util.utc_from_timestamp(round(until_s / 60.0) * 60.0)
+
+
+def _runtime_details(home: Home) -> Mapping[str, Any]:
+    decision = home.outages.decision
+    runtime = decision.runtime if decision else None
+    if runtime is None:
+        return {}
+    names = home.outages.names
+    return {
+        "low": _rounded(runtime.low_h),
+        "high": _rounded(runtime.high_h),
+        "usable_kwh": _rounded(runtime.usable_kwh),
+        "without_tier": {
+            names.get(tier, tier): _rounded(gain)
+            for tier, gain in runtime.tier_gain_h.items()
+        },
+    }
+
+
+def _record_details(home: Home) -> Mapping[str, Any]:
+    decision = home.outages.decision
+    record = decision.record if decision else None
+    if record is None:
+        return {}
+    ended_s = record.ended_s
+    return {
+        "ended": None
+        if ended_s is None
+        else dt_util.utc_from_timestamp(round(ended_s)),
+        "began_unseen": record.began_unseen,
+        "ended_unseen": record.ended_unseen,
+        "test": record.test,
+        "shed": list(record.shed),
+    }
+
+
+DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
+    OutageSensorDescription(
+        key="outage_phase",
+        translation_key="outage_phase",
+        device_class=SensorDeviceClass.ENUM,
+        options=[phase.value for phase in OutagePhase],
+        significance=TEXT,
+        value_fn=lambda decision: decision.phase,
+    ),
+    OutageSensorDescription(
+        key="backup_runtime",
+        translation_key="backup_runtime",
+        attributes_fn=_runtime_details,
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.HOURS,
+        significance=HOURS,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=_runtime(lambda runtime: runtime.likely_h),
+    ),
+    OutageSensorDescription(
+        key="backup_lasts_until",
+        translation_key="backup_lasts_until",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        significance=MOMENT,
+        value_fn=_lasts_until,
+    ),
+    OutageSensorDescription(
+        key="carried_power",
+        translation_key="carried_power",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        significance=POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda decision: _rounded(decision.carried_w),
+    ),
+    OutageSensorDescription(
+        key="last_outage",
+        translation_key="last_outage",
+        attributes_fn=_record_details,
+        device_class=SensorDeviceClass.TIMESTAMP,
+        significance=TEXT,
+        value_fn=_began,
+    ),
+    OutageSensorDescription(
+        key="last_outage_duration",
+        translation_key="last_outage_duration",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.MINUTES,
+        significance=ENERGY,
+        suggested_display_precision=0,
+        value_fn=_last(_minutes),
+    ),
+    OutageSensorDescription(
+        key="last_outage_energy",
+        translation_key="last_outage_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        significance=ENERGY,
+        suggested_display_precision=1,
+        value_fn=_last(lambda record: record.carried_kwh),
+    ),
+    OutageSensorDescription(
+        key="last_outage_soc",
+        translation_key="last_outage_soc",
+        native_unit_of_measurement=PERCENTAGE,
+        significance=SOC,
+        suggested_display_precision=0,
+        value_fn=_last(lambda record: record.lowest_soc_percent),
+    ),
+    OutageSensorDescription(
+        key="outages_this_year",
+        translation_key="outages_this_year",
+        significance=TEXT,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        value_fn=lambda decision: decision.outages_this_year,
+    ),
+    OutageSensorDescription(
+        key="outage_minutes_this_year",
+        translation_key="outage_minutes_this_year",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.MINUTES,
+        significance=ENERGY,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=0,
+        value_fn=lambda decision: _rounded(decision.minutes_this_year),
+    ),
+)
+TIER_DESCRIPTIONS: tuple[SensorEntityDescription, ...] = (
+    SensorEntityDescription(
+        key="tier",
+        translation_key="tier",
+        device_class=SensorDeviceClass.ENUM,
+        options=[TIER_ON, *(reason.value for reason in ShedReason)],
+    ),
+)
+
+
+class OutageSensor(LeafToHomeHomeEntity, SensorEntity):
+    """A sensor of the home that tells of outages."""
+
+    entity_description: OutageSensorDescription
+
+    # They belong to the moment; what is worth keeping is a state of its own.
+    _unrecorded_attributes = frozenset({MATCH_ALL})
+
+    def __init__(
+        self, *, entry: LeafToHomeConfigEntry, description: OutageSensorDescription
+    ) -> None:
+        """Initialize the sensor."""
+        super().__init__(entry=entry, description=description)
+        self._significance = description.significance
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        """Return the value of the sensor."""
+        decision = self.home.outages.decision
+        return None if decision is None else self.entity_description.value_fn(decision)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return what goes with the value."""
+        if (attributes_fn := self.entity_description.attributes_fn) is None:
+            return None
+        return attributes_fn(self.home)
+
+    @override
+    def _judged_value(self) -> StateType | datetime:
+        return self.native_value
+
+
+class TierSensor(LeafToHomeEntity, SensorEntity):
+    """Whether the loads of a tier are on, and why not."""
+
+    _significance = TEXT
+
+    def __init__(
+        self,
+        *,
+        entry: LeafToHomeConfigEntry,
+        subentry: ConfigSubentry,
+        description: SensorEntityDescription,
+    ) -> None:
+        """Initialize the sensor."""
+        super().__init__(entry=entry, description=description)
+        self._tier = subentry.subentry_id
+        self._attr_unique_id = f"{subentry.subentry_id}_{description.key}"
+        self._attr_device_info = DeviceInfo(
+            entry_type=DeviceEntryType.SERVICE,
+            identifiers={(DOMAIN, f"{entry.entry_id}_{subentry.subentry_id}")},
+            manufacturer="LEAF to Home",
+            name=subentry.title,
+            via_device_id=home_device_id(entry),
+        )
+
+    @property
+    @override
+    def native_value(self) -> StateType:
+        """Return why the tier is shed, `on` while it is not."""
+        decision = self.home.outages.decision
+        if decision is None:
+            return None
+        return decision.tiers_shed.get(self._tier, TIER_ON)
+
+    @override
+    def _judged_value(self) -> StateType:
+        return self.native_value

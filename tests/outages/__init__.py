@@ -1,0 +1,1 @@
+"""Outages, as Home Assistant sees them."""
