@@ -286,7 +286,7 @@ def _within(since_s: float | None, now_s: float, length_s: float) -> bool:
 def _kept(state: State) -> dict[str, Any]:
     """Return the attributes that bring a state back, as plain data."""
     return {
-        key: list(value) if isinstance(value, tuple) else value
+        str(key): list(value) if isinstance(value, tuple) else value
         for key, value in state.attributes.items()
         if key in KEPT and isinstance(value, (*PLAIN, tuple)) and value is not None
     }
