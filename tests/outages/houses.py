@@ -19,6 +19,14 @@ MAINS = "binary_sensor.mains"
 
 # A lamp and a heater as people have them, made of helpers that keep what they are told.
 TEMPLATE: dict[str, Any] = {
+    "switch": [
+        {
+            "name": "Broken",
+            "state": "{{ true }}",
+            "turn_on": [],
+            "turn_off": [{"action": "script.that_is_gone"}],
+        }
+    ],
     "light": [
         {
             "name": "Lamp",
@@ -48,7 +56,7 @@ TEMPLATE: dict[str, Any] = {
                 },
             ],
         }
-    ]
+    ],
 }
 
 

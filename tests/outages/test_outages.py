@@ -162,7 +162,7 @@ async def test_the_test_button_exercises_all_but_the_wire(
     assert outage.attributes["test"] is True
     assert shown(hass, PUMP) == "off"
     assert shown(hass, "sensor.comfort_loads") == "test"
-    assert events[0]["test"] is True
+    assert [kinds(events)[0], events[0].get("test")] == ["began", True]
     # It ends by itself.
     await advance(400)
     assert phase(home) is OutagePhase.NORMAL
@@ -190,16 +190,16 @@ async def test_a_station_that_starts_by_hand_tells_how(
 ) -> None:
     backup = {"by_hand": True, "steps": "Turn the {key}", "steps_back": "Turn it back"}
     home = await start(hass, freezer, advance, backup=backup)
-    hass.config.components.add("test")
-    home.outages.async_test()
+    events = heard(hass)
+    cut(hass, home)
     await advance(10)
-    await advance(1)
-    found = notices(hass)
-    if phase(home) is OutagePhase.WAITING_FOR_PERSON:
-        assert "Turn the {key}" in found[f"waiting_for_person_{UNIT_ID}"]
-    home.outages.async_test()
-    await advance(1)
+    assert phase(home) is OutagePhase.WAITING_FOR_PERSON
+    assert "Turn the {key}" in notices(hass)[f"waiting_for_person_{UNIT_ID}"]
+    # Somebody did.
+    await advance(60)
+    assert phase(home) is OutagePhase.OUTAGE
     assert not any(key.startswith("waiting") for key in notices(hass))
+    assert kinds(events) == ["began", "waiting_for_person", "carried"]
 
 
 async def test_a_load_that_fails_is_logged_once(
@@ -208,7 +208,6 @@ async def test_a_load_that_fails_is_logged_once(
     advance: Advance,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    hass.states.async_set("switch.broken", "on")
     home = await start(hass, freezer, advance, loads=("switch.broken",), soc_percent=99)
     cut(hass, home)
     await advance(200)
