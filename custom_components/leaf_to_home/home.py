@@ -283,7 +283,7 @@ class Home:
         before = self.state
         inputs = collect(self.site, self._meters, self.units, self._meter_id, now_s)
         inputs = self.plans.async_with_wishes(before, inputs, now_s)
-        inputs = self.outages.with_outage(before, inputs, now_s)
+        inputs = self.outages.with_outage(before, inputs, self.plans.outlook, now_s)
         self._grid_s = inputs.grid.time_s if inputs.grid else None
         try:
             self.state, self.decision = step(before, inputs, now_s)
@@ -321,7 +321,9 @@ class Home:
         """Give each worker what its unit is to do."""
         for key, unit in decision.units.items():
             worker = self.units[key].worker
-            if unit.park and unit.send:
+            if unit.stop:
+                worker.async_end_island()
+            elif unit.park and unit.send:
                 worker.async_park()
             elif unit.setpoint is not None and unit.send:
                 worker.async_set(unit.setpoint)

@@ -46,7 +46,6 @@ class HomeOutages:
     ) -> None:
         self.decision: OutageDecision | None = None
         self.settings: OutageSettings = build_outage(entry)
-        self.outlook: LoadOutlook | None = None
         self._hass = hass
         self._entry = entry
         self._store = outage_store(hass, entry.entry_id)
@@ -174,7 +173,13 @@ class HomeOutages:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def with_outage(self, state: HomeState, inputs: Inputs, now_s: float) -> Inputs:
+    def with_outage(
+        self,
+        state: HomeState,
+        inputs: Inputs,
+        outlook: LoadOutlook | None,
+        now_s: float,
+    ) -> Inputs:
         """Return the inputs with all that concerns outages."""
         return replace(
             inputs,
@@ -182,7 +187,7 @@ class HomeOutages:
             outage_test=self.testing,
             # What was shed stays in sight when it is no longer in any tier.
             loads=self._loads.inputs(also=state.outage.loads),
-            load_outlook=self.outlook,
+            load_outlook=outlook,
             watches=self._watches.watches(now_s),
             uptime_s=time.monotonic(),
         )

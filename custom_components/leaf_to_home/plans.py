@@ -21,6 +21,7 @@ from .engine.announced import all_trips, departures_ahead, trips_ahead
 from .engine.basis import Basis, Change, basis_of, change
 from .engine.following import Following
 from .engine.model import Departure, Inputs
+from .engine.outage_model import LoadOutlook
 from .engine.plan import Plan
 from .engine.problems import Finding, Problem, findings
 from .engine.quarters import QUARTER_S
@@ -79,6 +80,7 @@ class HomePlans:
         self._running_s: float | None = None
         self._kept_s: float | None = None
         self._unwritten: dict[str, Any] | None = None
+        self.outlook: LoadOutlook | None = None
         self._written_quarter: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
@@ -351,6 +353,7 @@ class HomePlans:
             "forecast_errors": to_dict(made.errors),
         }
         self.errors = made.errors
+        self.outlook = made.outlook
         if not made.plans:
             return
         now_s = min(plan.made_s for plan in made.plans.values())

@@ -30,6 +30,8 @@ class Park:
 
 
 PARK: Final = Park()
+# The same at the floor of an outage, where the user asked for it.
+END_ISLAND: Final = Park()
 
 type Order = Setpoint | Park
 
@@ -109,6 +111,11 @@ class UnitWorker:
         self._give(PARK)
 
     @callback
+    def async_end_island(self) -> None:
+        """Order the one write that takes the light, which only the user can ask for."""
+        self._give(END_ISLAND)
+
+    @callback
     def async_forget(self) -> None:
         """Take nothing for confirmed: the device was away, and may have restarted."""
         self._confirmed = None
@@ -142,7 +149,7 @@ class UnitWorker:
                     async with asyncio.timeout(wait_s):
                         await self._changed.wait()
                 continue
-            if not self._may_write(isinstance(order, Park)):
+            if order is not END_ISLAND and not self._may_write(isinstance(order, Park)):
                 self._not_before_s = loop.time() + BLOCKED_S
                 continue
             self._at_rest.clear()

@@ -14,6 +14,7 @@ from .engine.battery import UnitKind
 from .engine.forecast import DrawHistory
 from .engine.forecast_error import ForecastBook, ForecastErrors
 from .engine.model import Inputs
+from .engine.outage_model import LoadOutlook
 from .engine.past_power import PastPower
 from .engine.past_presence import past_presence
 from .engine.plan import Plan
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 WAIT_S: Final = 2.0
 DIGITS: Final = 4
 STORED_S: Final = 24 * 3600.0
+DAY_QUARTERS: Final = 96
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +66,7 @@ class Made:
     errors: ForecastErrors
     size: dict[str, Any]
     took_s: float
+    outlook: LoadOutlook | None = None
 
 
 class Workshop:
@@ -104,7 +107,33 @@ class Workshop:
                 errors=self._book.errors(order.now_s),
                 size=self._size(),
                 took_s=took_s,
+                outlook=self._outlook(inputs, order.now_s),
             )
+
+    def _outlook(self, inputs: Inputs, now_s: float) -> LoadOutlook | None:
+        """Return the load of the day to come, as it is distributed.
+
+        The past knows the draw, which is the load only where no sun shines into it: in
+        an outage the panels may be dead, and the battery would not last as long.
+        """
+        if inputs.has_solar or not self._past.draw.days:
+            return None
+        starts_s = now_s - now_s % QUARTER_S + QUARTER_S * np.arange(DAY_QUARTERS + 1)
+        draws_w, shares = self._draws.expect(inputs.site.tariff, starts_s, None)
+        if draws_w.shape[0] != DAY_QUARTERS or not np.isfinite(draws_w).all():
+            return None
+        upto = np.cumsum(shares)
+        places = [int(np.searchsorted(upto, part)) for part in (0.1, 0.5, 0.9)]
+        low, likely, high = (
+            np.maximum(0.0, draws_w[:, min(place, len(upto) - 1)]) for place in places
+        )
+        return LoadOutlook(
+            start_s=float(starts_s[0]),
+            step_s=QUARTER_S,
+            low_w=tuple(low.tolist()),
+            likely_w=tuple(likely.tolist()),
+            high_w=tuple(high.tolist()),
+        )
 
     def question(self, measured: str, inputs: Inputs, now_s: float) -> Question | None:
         """Return what the recorder is to be asked, for a home `measured` like that."""

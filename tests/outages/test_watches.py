@@ -13,6 +13,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.leaf_to_home.engine.outage_model import Watch, WatchSource
+from custom_components.leaf_to_home.engine.state import HomeSettings
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.sources.watches import WatchSources
 from tests.conftest import EVENING, UNIT_ID
@@ -87,9 +88,9 @@ async def test_an_action_raises_the_reserve_and_says_what_it_does(
     await hass.services.async_call(
         "leaf_to_home", "end_watch", {"entity_id": MODE}, blocking=True
     )
-    assert home.state.settings.watch is None
+    assert settings(home).watch is None
     await call(hass, reserve_percent=80)
-    watch = home.state.settings.watch
+    watch = settings(home).watch
     assert watch is not None
     assert watch.until_s == now_s() + 24 * 3600
     assert watch.needed_s is None
@@ -120,6 +121,10 @@ async def test_what_makes_no_sense_is_refused(
         )
     assert raised.value.translation_key == error
     assert home.state.settings.watch is None
+
+
+def settings(home: Home) -> HomeSettings:
+    return home.state.settings
 
 
 class Heard:
