@@ -303,6 +303,23 @@ async def test_parks_once(bench: Bench, clock: Clock) -> None:
     assert bench.unit.writes == ["apply", "park", "apply", "park"]
 
 
+async def test_an_island_ends_although_nothing_else_may_be_written(
+    bench: Bench, clock: Clock
+) -> None:
+    bench.allowed = False
+    bench.worker.async_set(setpoint(1000.0))
+    await clock.run(2)
+    assert bench.unit.writes == []
+    bench.worker.async_end_island()
+    await clock.run(2)
+    assert bench.unit.writes == ["park"]
+    # It is told once, and not again with what is wanted next.
+    bench.worker.async_set(None)
+    bench.worker.async_park()
+    await clock.run(2)
+    assert bench.unit.writes == ["park"]
+
+
 async def test_parking_goes_on_until_it_is_done(bench: Bench, clock: Clock) -> None:
     bench.unit.reachable = False
     bench.worker.async_park()

@@ -118,7 +118,8 @@ class Workshop:
         """
         if inputs.has_solar or not self._past.draw.days:
             return None
-        starts_s = now_s - now_s % QUARTER_S + QUARTER_S * np.arange(DAY_QUARTERS + 1)
+        begin_s = now_s - now_s % QUARTER_S
+        starts_s = np.array([begin_s + QUARTER_S * n for n in range(DAY_QUARTERS + 1)])
         draws_w, shares = self._draws.expect(inputs.site.tariff, starts_s, None)
         if draws_w.shape[0] != DAY_QUARTERS or not np.isfinite(draws_w).all():
             return None
@@ -128,7 +129,7 @@ class Workshop:
             np.maximum(0.0, draws_w[:, min(place, len(upto) - 1)]) for place in places
         )
         return LoadOutlook(
-            start_s=float(starts_s[0]),
+            start_s=begin_s,
             step_s=QUARTER_S,
             low_w=tuple(low.tolist()),
             likely_w=tuple(likely.tolist()),
