@@ -6,7 +6,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.persistent_notification import (
     _async_get_or_create_notifications,
 )
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import Context, Event, HomeAssistant, callback
 import pytest
 
 from custom_components.leaf_to_home.engine.model import HomeMode
@@ -30,9 +30,13 @@ def notices(hass: HomeAssistant) -> dict[str, str]:
 def heard(hass: HomeAssistant) -> list[dict[str, Any]]:
     """Return the list in which every event of outages will be."""
     events: list[dict[str, Any]] = []
-    hass.bus.async_listen(
-        "leaf_to_home_outage", lambda event: events.append(dict(event.data))
-    )
+
+    # Not in an executor, where they would come in any order.
+    @callback
+    def hear(event: Event) -> None:
+        events.append(dict(event.data))
+
+    hass.bus.async_listen("leaf_to_home_outage", hear)
     return events
 
 
