@@ -24,6 +24,13 @@ from custom_components.leaf_to_home.engine.formats import (
     parse_unit,
     series_names,
 )
+from custom_components.leaf_to_home.engine.outage_house import OutageHabits
+from custom_components.leaf_to_home.engine.outages import (
+    RANDOM,
+    Outage,
+    RandomOutages,
+    parse_outages,
+)
 from custom_components.leaf_to_home.engine.records import trace_lines
 from custom_components.leaf_to_home.engine.replay import (
     PolicyName,
@@ -79,6 +86,20 @@ _LINES: Sequence[tuple[str, str, str | None, int]] = (
     ("  short by", "short_kwh", "kWh", 1),
     ("backup, median", "backup_hours_median", "h", 1),
     ("backup, worst 5 %", "backup_hours_p5", "h", 1),
+)
+# The same of outages; None is a share that nothing could be a part of.
+_OUTAGE_LINES: Sequence[tuple[str, str, str, int]] = (
+    ("outages", "outages", "", 0),
+    ("  car away", "outages_away", "", 0),
+    ("hours without grid", "outage_hours", "h", 1),
+    ("  with light", "outage_lit_hours", "h", 1),
+    ("load in them", "outage_load_kwh", "kWh", 1),
+    ("  carried", "outage_served_kwh", "kWh", 1),
+    ("  carried, weighted", "outage_weighted_share", "%", 1),
+    ("of what foresight could", "outage_priority_share", "%", 1),
+    ("overloads", "outage_trips", "", 0),
+    ("restarts", "outage_restarts", "", 0),
+    ("loads left off", "outage_loads_left_off", "", 0),
 )
 
 
@@ -169,6 +190,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the commuter (default: 0)"
     )
+    parser.add_argument(
+        "--outages",
+        metavar="FILE.csv|random:SAIFI,CAIDI,SEED",
+        help="when the grid is away: start,end, or how often a year and for how many "
+        "hours in the mean",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument(
         "--trace", type=Path, metavar="FILE.csv", help="write every step"
@@ -231,6 +258,8 @@ def _replay(options: argparse.Namespace) -> None:
         price_knowledge=options.price_knowledge,
         dead_time_s=options.dead_time,
         execute_step_s=options.execute_step,
+        outages=_outages(options, house),
+        habits=OutageHabits() if options.outages else None,
     )
     baseline = _timed(replace(run, policy=PolicyName.NONE))
     result = baseline if run.policy is PolicyName.NONE else _timed(run)
@@ -310,6 +339,16 @@ def _trips(
     return commuter.between(house.times_s[0], house.times_s[-1] + house.step_s)
 
 
+def _outages(options: argparse.Namespace, house: HouseRun) -> list[Outage]:
+    wanted: str | None = options.outages
+    if wanted is None:
+        return []
+    if wanted.startswith(RANDOM):
+        end_s = house.times_s[-1] + house.step_s
+        return RandomOutages.parse(wanted).between(house.times_s[0], end_s)
+    return _read(Path(wanted), parse_outages)
+
+
 @contextmanager
 def _failing(path: Path, done: str) -> Iterator[None]:
     """Turn what a file can do wrong into one clear line."""
@@ -374,6 +413,7 @@ def _figures(run: ReplayRun, result: Replay, baseline: Replay) -> dict[str, Any]
         "policy": run.policy,
         "currency": run.contract.site.tariff.currency,
         **asdict(result.books),
+        **(asdict(result.outage_books) if result.outage_books else {}),
         "baseline_total_cost": baseline.books.total_cost,
         "saving": baseline.books.total_cost - result.books.total_cost,
     }
@@ -387,9 +427,9 @@ def _summary(
     options: argparse.Namespace, run: ReplayRun, result: Replay, baseline: Replay
 ) -> str:
     house, currency = run.house, run.contract.site.tariff.currency
-    columns = [("none", baseline.books)]
+    columns = [("none", baseline)]
     if result is not baseline:
-        columns.append((run.policy, result.books))
+        columns.append((run.policy, result))
     span = f"{len(house.days)} days from {house.days[0]} to {house.days[-1]}"
     lines = [
         f"{options.house.name}: {span}, steps of {result.records.step_s:g} s",
@@ -399,10 +439,12 @@ def _summary(
         lines.append(f"left out for long gaps: {', '.join(house.days_left_out)}")
     lines += ["", f"{'':28}" + "".join(f"{name:>14}" for name, _ in columns)]
     for label, field, unit, decimals in _LINES:
-        values = [getattr(books, field) for _, books in columns]
+        values = [getattr(replay.books, field) for _, replay in columns]
         head = f"{label} {'' if unit == '' else f'({unit or currency})'}"
         cells = "".join(f"{value:14,.{decimals}f}" for value in values)
         lines.append(f"{head:28}{cells}")
+    if run.habits is not None:
+        lines += ["", *_outage_lines([replay for _, replay in columns])]
     saving = baseline.books.total_cost - result.books.total_cost
     paid = abs(baseline.books.total_cost)
     share = f", {saving / paid:.1%}" if paid > 0.0 else ""
@@ -413,3 +455,15 @@ def _summary(
     if result.books.plan_ms_median is not None:
         lines.append(f"one plan: {result.books.plan_ms_median:.0f} ms (median)")
     return "\n".join(lines)
+
+
+def _outage_lines(replays: Sequence[Replay]) -> Iterator[str]:
+    for label, field, unit, decimals in _OUTAGE_LINES:
+        head = f"{label} {f'({unit})' if unit else ''}"
+        cells = ""
+        for replay in replays:
+            value = getattr(replay.outage_books, field)
+            factor = 100.0 if unit == "%" else 1.0
+            cell = "–" if value is None else f"{factor * value:,.{decimals}f}"
+            cells += f"{cell:>14}"
+        yield f"{head:28}{cells}"

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+import json
 from math import ceil, inf
 from typing import Protocol
 
@@ -24,16 +25,37 @@ from .model import (
     HomeMode,
     Inputs,
     IntentKind,
+    IslandingStart,
     Outcome,
     OutcomeKind,
+    Reading,
     Sample,
     UnitInputs,
 )
+from .outage_house import Bands, OutageHabits, Outlooks
+from .outage_model import (
+    LoadCommand,
+    LoadInput,
+    LoadOutlook,
+    OutageDecision,
+    OutagePhase,
+    OutageSettings,
+    UnitBackup,
+)
+from .outage_replay import OutageBooks, OutagePlay, PlayedOutage, Witness
+from .outages import Outage
 from .plan import Plan
-from .plant import Plant
+from .plant import Plant, PlantStep
 from .records import Records, prices_of_steps
 from .replay_planner import ForecastName, HouseRow, PriceKnowledge, ReplayPlanner
-from .state import HomeSettings, HomeState, UnitState, first_settings
+from .state import (
+    HomeSettings,
+    HomeState,
+    UnitState,
+    first_settings,
+    from_dict,
+    to_dict,
+)
 from .step import step
 from .tables import HouseRun
 from .trips import Trip
@@ -70,7 +92,8 @@ class ReplayRun:
 
     Without `execute_step_s` the rows of the house are executed as they are. Trips are
     rounded to executed steps: departures down, returns up; those before the first row
-    are what is known of the days before.
+    are what is known of the days before. With `habits` the unit can carry the house
+    through the `outages`, which are then looked at more closely.
     """
 
     house: HouseRun
@@ -83,6 +106,8 @@ class ReplayRun:
     dead_time_s: float = 0.0
     execute_step_s: float | None = None
     plan_every_s: float = PLAN_EVERY_S
+    outages: Sequence[Outage] = ()
+    habits: OutageHabits | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +116,8 @@ class Replay:
 
     books: Books
     records: Records
+    outage_books: OutageBooks | None = None
+    played: Sequence[PlayedOutage] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +131,20 @@ class Outing:
     trip: Trip
 
 
-class _Policy(Protocol):
-    def decide(
-        self,
-        now_s: float,
-        load_w: float,
-        solar_w: float,
-        departures: tuple[Departure, ...],
-    ) -> tuple[str, str]:
-        """Command the plant; return intent and reason for the trace."""
-        ...
-
+class _Policy(Witness, Protocol):
     def learn(self, grid_w: float | None) -> None:
         """Hear the true mean grid power of the step before, None after a hole."""
         ...
 
 
 class _Baseline:
-    """Charges at full power on arrival to 80 % and never discharges."""
+    """Charges at full power on arrival to 80 % and never discharges.
+
+    In an outage its station carries the house as it is, and nobody sheds anything.
+    """
+
+    commands: tuple[LoadCommand, ...] = ()
+    at_rest = True
 
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
@@ -138,6 +161,8 @@ class _Baseline:
         plant = self._plant
         if not plant.connected:
             return IntentKind.HOLD, "disconnected"
+        if plant.grid_lost:
+            return IntentKind.HOLD, "outage"
         if plant.commanded_w == 0.0:
             plant.command(-self._spec.max_charge_w, now_s)
         if plant.stored_kwh < self._full_kwh - 1e-6:
@@ -146,6 +171,15 @@ class _Baseline:
 
     def learn(self, grid_w: float | None) -> None:
         """Need nothing of it."""
+
+    def look(self, loads: Mapping[str, LoadInput], interval_s: float) -> None:
+        """Need nothing of it."""
+
+    def save(self) -> None:
+        """Have nothing to remember."""
+
+    def restart(self) -> None:
+        """Have nothing to lose."""
 
 
 class PlanMaker(Protocol):
@@ -187,11 +221,22 @@ class _Engine:
         self._timer = timer
         self._spec = run.spec
         self._site = run.contract.site
-        self._step_s = step_s
+        self._interval_s = step_s
         self._max_age_s = max(30.0, 3.0 * step_s)
+        self._habits = run.habits
+        self._outlooks = Outlooks(run.house) if run.habits else None
+        self._outlook: LoadOutlook | None = None
+        self._outlook_until_s = -inf
+        self._backup = UnitBackup(limit_w=run.spec.max_discharge_w)
+        self._loads: Mapping[str, LoadInput] = {}
+        self._decided: OutageDecision | None = None
         self._has_solar = any(run.house.solar_w)
         self._capabilities = Capabilities(
-            dead_time_s=run.dead_time_s, export=run.spec.min_import_w <= 0.0
+            dead_time_s=run.dead_time_s,
+            export=run.spec.min_import_w <= 0.0,
+            islanding=(
+                IslandingStart.BY_ITSELF if run.habits else IslandingStart.NEVER
+            ),
         )
         self._grid_mean_w: float | None = None
         self._outcome: Outcome | None = None
@@ -224,6 +269,7 @@ class _Engine:
         plant, max_age_s = self._plant, self._max_age_s
         plan = self._plans.get(UNIT)
         planned = None if plan is None else plan.at(now_s)
+        lost = plant.grid_lost
         grid_w = load_w - solar_w - plant.power_w
         inputs = Inputs(
             site=self._site,
@@ -231,14 +277,20 @@ class _Engine:
                 UNIT: UnitInputs(
                     spec=self._spec,
                     capabilities=self._capabilities,
-                    reading=plant.reading(max_age_s=max_age_s),
+                    reading=self._reading(load_w),
                     outcome=self._outcome,
                     departures=departures,
                     plan=None if planned is None else planned.intent,
                     plan_level_w=None if plan is None else plan.import_level_w,
+                    backup=self._backup,
                 )
             },
-            grid=Sample(value=grid_w, time_s=now_s, max_age_s=max_age_s),
+            # The meter is fed by the grid.
+            grid=(
+                None
+                if lost
+                else Sample(value=grid_w, time_s=now_s, max_age_s=max_age_s)
+            ),
             solar=(
                 Sample(value=solar_w, time_s=now_s, max_age_s=max_age_s)
                 if self._has_solar
@@ -246,8 +298,12 @@ class _Engine:
             ),
             has_solar=self._has_solar,
             grid_mean_w=self._grid_mean_w,
-            interval_s=self._step_s,
-            means=self._step_s >= MEANS_FROM_S,
+            interval_s=self._interval_s,
+            means=self._interval_s >= MEANS_FROM_S and not lost,
+            mains_signs=(not lost,) if self._habits else (),
+            outage=self._habits.settings if self._habits else OutageSettings(),
+            loads=self._loads,
+            load_outlook=self._outlook_at(now_s),
         )
         inputs = self._with_plan(inputs, now_s)
         if self._timer is None:
@@ -258,6 +314,7 @@ class _Engine:
             self.decision_s.append(self._timer() - begun_s)
         if self._planner is not None:
             self._planner.hear(self._state, inputs, now_s)
+        self._decided = decision.outage
         unit = decision.units[UNIT]
         if unit.send and unit.setpoint is not None:
             power_w = unit.setpoint.power_w
@@ -294,6 +351,50 @@ class _Engine:
     def learn(self, grid_w: float | None) -> None:
         self._grid_mean_w = grid_w
 
+    def look(self, loads: Mapping[str, LoadInput], interval_s: float) -> None:
+        self._loads = loads
+        self._interval_s = interval_s
+
+    @property
+    def commands(self) -> tuple[LoadCommand, ...]:
+        return self._decided.commands if self._decided else ()
+
+    @property
+    def at_rest(self) -> bool:
+        decided = self._decided
+        return decided is None or (
+            decided.phase is OutagePhase.NORMAL and not decided.tiers_shed
+        )
+
+    def save(self) -> None:
+        self._saved = json.dumps(to_dict(self._state))
+
+    def restart(self) -> None:
+        self._state = from_dict(HomeState, json.loads(self._saved))
+        self._plans = {}
+        self._plan_at_s = -inf
+
+    def remember(self, now_s: float, load_w: float) -> None:
+        """Learn what the house takes at this time of the day."""
+        if self._outlooks is not None:
+            self._outlooks.learn(now_s, load_w)
+
+    def _reading(self, load_w: float) -> Reading:
+        """Return what the unit says; an overload is what the house draws of it."""
+        reading = self._plant.reading(max_age_s=self._max_age_s)
+        if self._plant.islanding:
+            return replace(reading, power_w=load_w)
+        return reading
+
+    def _outlook_at(self, now_s: float) -> LoadOutlook | None:
+        """Return the load to come in an outage, thought over every quarter-hour."""
+        if self._outlooks is None or not self._plant.grid_lost:
+            return None
+        if now_s >= self._outlook_until_s:
+            self._outlook = self._outlooks.at(now_s)
+            self._outlook_until_s = now_s + PLAN_EVERY_S
+        return self._outlook
+
 
 def run_replay(
     run: ReplayRun,
@@ -319,7 +420,10 @@ def run_replay(
             spec, max_soc_percent=min(BASELINE_PERCENT, spec.max_soc_percent)
         )
     plant = Plant(
-        spec, time_s=house.times_s[0], dead_time_s=run.dead_time_s, islands=False
+        spec,
+        time_s=house.times_s[0],
+        dead_time_s=run.dead_time_s,
+        islands=run.habits is not None,
     )
     engine = None
     policy: _Policy
@@ -337,6 +441,10 @@ def run_replay(
             )
         policy = engine = _Engine(run, plant, step_s, timer, planner)
 
+    play = None
+    if run.habits is not None:
+        ahead = [outage for outage in run.outages if outage.begin_s >= house.times_s[0]]
+        play = OutagePlay(ahead, run.habits, Bands(house), plant, policy)
     records = Records.empty(house, per_row, plant.stored_kwh, prices)
     trips = outings(run.trips, house, step_s, per_row)
     board = _Board(trips)
@@ -361,9 +469,13 @@ def run_replay(
                 back = outing.end
                 short_kwh.append(_missing_kwh(plant, outing.trip))
                 records.trip_kwh[i] = plant.unplug(outing.trip.energy_kwh)
-            intent, reason = policy.decide(now_s, load_w, solar_w, board.at(now_s))
-            result = plant.advance(step_s, load_w, solar_w)
-            policy.learn(result.grid_w)
+                if play is not None:
+                    play.leave(outing.trip.energy_kwh)
+            result, intent, reason = _lived(
+                plant, policy, play, records, i, board.at(now_s)
+            )
+            if engine is not None:
+                engine.remember(now_s, load_w)
             if planner is not None:
                 planner.learn(
                     now_s,
@@ -394,7 +506,41 @@ def run_replay(
         decision_s=engine.decision_s if engine else (),
         plan_s=engine.plan_s if engine else (),
     )
-    return Replay(books=books, records=records)
+    return Replay(
+        books=books,
+        records=records,
+        outage_books=play.books() if play else None,
+        played=play.played if play else (),
+    )
+
+
+def _lived(
+    plant: Plant,
+    policy: _Policy,
+    play: OutagePlay | None,
+    records: Records,
+    i: int,
+    departures: tuple[Departure, ...],
+) -> tuple[PlantStep, str, str]:
+    """Live through the executed step `i`; return its means, and the policy's words.
+
+    What was not carried in an outage was not taken either.
+    """
+    now_s, step_s = float(records.times_s[i]), records.step_s
+    load_w, solar_w = float(records.load_w[i]), float(records.solar_w[i])
+    if play is None or not play.concerns(now_s + step_s):
+        if play is not None:
+            play.calm(load_w, step_s)
+        intent, reason = policy.decide(now_s, load_w, solar_w, departures)
+        result = plant.advance(step_s, load_w, solar_w)
+        policy.learn(result.grid_w)
+        return result, intent, reason
+    policy.learn(None)
+    result, taken_w, sun_w, (intent, reason) = play.live(
+        now_s, step_s, load_w, solar_w, departures
+    )
+    records.load_w[i], records.solar_w[i] = taken_w, sun_w
+    return result, intent, reason
 
 
 def _executed_step(run: ReplayRun) -> tuple[float, int]:
