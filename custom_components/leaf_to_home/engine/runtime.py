@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import exp
 
 from .battery import UnitSpec
 from .outage_model import LoadOutlook, Runtime
@@ -15,6 +16,8 @@ BUSY_SHARE = 1.8
 POOR_SUN = 0.5
 # The house that is carried may draw this share of what it draws else.
 LEAST_SCALE, MOST_SCALE = 0.1, 3.0
+# What is off stays off; but a peak passes: what is drawn above the usual fades so.
+PEAK_FADES_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +99,8 @@ def _cases(
     if carried and recent_w is not None and expected_w > 0.0:
         scale = min(max(recent_w / expected_w, LEAST_SCALE), MOST_SCALE)
 
+    scales = list(_scales(scale, steps))
+
     def case(load_w: Sequence[float], sun: float) -> _Case:
         return _Case(
             steps=tuple(
@@ -104,7 +109,7 @@ def _cases(
                     scale * load_w[i],
                     sun * usable.solar_w[i] if i < len(usable.solar_w) else 0.0,
                 )
-                for seconds, i in steps
+                for scale, (seconds, i) in zip(scales, steps, strict=True)
             )
         )
 
@@ -113,6 +118,17 @@ def _cases(
         case(usable.likely_w, 1.0),
         case(usable.low_w, 1.0),
     )
+
+
+def _scales(scale: float, steps: Sequence[tuple[float, int]]) -> Iterator[float]:
+    """Yield the share of the usual load in each step."""
+    passed_s = 0.0
+    for seconds, _ in steps:
+        if scale <= 1.0:
+            yield scale
+        else:
+            yield 1.0 + (scale - 1.0) * exp(-passed_s / PEAK_FADES_S)
+        passed_s += seconds
 
 
 def _count(outlook: LoadOutlook) -> int:
