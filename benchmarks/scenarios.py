@@ -256,6 +256,17 @@ def _city(home: int, days: int, *, dynamic: bool) -> Scenario:
     )
 
 
+def year(home: int, days: int) -> Scenario:
+    """Return the whole year of a recorded house, whose car commutes."""
+    contract = _contract(CALIFORNIA, SERIES, 0.05, _prices("price_bands"))
+    return _scenario(
+        f"CityLearn home {home}, time of use",
+        _recorded(f"citylearn/home{home}.csv.gz", "Etc/GMT+8"),
+        contract,
+        days=days,
+    )
+
+
 def _minutes(wanted: int, *, low: bool = False, capacity: bool = False) -> Scenario:
     days = min(wanted, MINUTE_DAYS)
     fields: dict[str, object] = {"import_limit_kw": 4.0}

@@ -27,6 +27,7 @@ from benchmarks.judge import (
     judge,
     reference,
 )
+from benchmarks.outages import outage_results, table as outages_table
 from benchmarks.scenarios import CASES, parked, unit
 from benchmarks.tasks import example_tasks
 from custom_components.leaf_to_home.engine.battery import LossCurve
@@ -53,6 +54,7 @@ SECTIONS = (
     "forecast",
     "growth",
     "engine",
+    "outages",
     "history",
     "home-assistant",
 )
@@ -97,6 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         engine = engine_figures()
         print(_lines("Engine", engine))
         report["engine"] = engine
+    if "outages" in options.sections:
+        outages = outage_results(**({"days": QUICK_DAYS} if options.quick else {}))
+        print(outages_table(outages))
+        report["outages"] = [asdict(result) for result in outages]
     if "history" in options.sections:
         history = asyncio.run(history_figures())
         print(_lines("A year in a recorder", history))

@@ -9,12 +9,13 @@ UDP; with --unit quasar it is at a Wallbox Quasar, which is reached by Modbus ov
 as is the meter of the house; with --unit battery_emulator it is a LEAF's battery in its
 second life, which is heard on an MQTT broker and led at an inverter. With --check it
 waits for the LEAF to carry the evening, prints the entities with their values, and what
-the station was told, and ends.
+the station was told, takes the grid away for a while where the LEAF can carry the
+house, and ends.
 """
 
 import argparse
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 import fcntl
@@ -32,17 +33,24 @@ from .demo_home import (
     DEAR,
     DOMAIN,
     HOME,
+    LOADS,
     METER,
     METER_ENTITY,
+    STABLE_S,
+    SUBENTRY_TIER,
+    TIERS,
     UNITS,
     Entities,
     dashboard,
     energy_preferences,
     evening_begins,
+    outage_answers,
     quasar_answers,
     quasar_arguments,
     setup_answers,
     station_arguments,
+    tier_answers,
+    tiers_of,
 )
 from .echonet_emulator import PORT as PORT_OF_STATION
 from .running_home_assistant import (
@@ -60,6 +68,10 @@ PORT = 8123
 CHECK_TIMEOUT_S = 240.0
 METER_TIMEOUT_S = 60.0
 PORT_OF_CHARGER = 5020
+# It takes a few seconds; a machine may be busy.
+OUTAGE_TIMEOUT_S = 60.0
+RELOAD_TIMEOUT_S = 120.0
+type States = dict[str, dict[str, Any]]
 CONFIGURATION = """\
 # Written by scripts/demo at each start.
 homeassistant:
@@ -67,7 +79,8 @@ config:
 energy:
 frontend:
 history:
-http:
+input_boolean:
+{loads}http:
   server_host: 127.0.0.1
   server_port: {port}
 logger:
@@ -153,7 +166,13 @@ def own_folder(parent: Path, wanted: int) -> Iterator[tuple[Path, int]]:
 
 def prepare(folder: Path, port: int) -> None:
     """Write a configuration that runs this checkout's integration."""
-    (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=port))
+    loads = "".join(
+        f"  {load}:\n    name: {name}\n    initial: true\n"
+        for load, name in LOADS.items()
+    )
+    (folder / "configuration.yaml").write_text(
+        CONFIGURATION.format(port=port, loads=loads)
+    )
     (folder / "custom_components").mkdir()
     (folder / "custom_components" / DOMAIN).symlink_to(
         ROOT / "custom_components" / DOMAIN, target_is_directory=True
@@ -269,7 +288,7 @@ async def set_up(
     answers = answers or setup_answers(now)
     if answers.get("grid") == {"entity": METER_ENTITY}:
         await _meter_speaks(running)
-    await running.flow("/api/config/config_entries/flow", DOMAIN, answers)
+    created = await running.flow("/api/config/config_entries/flow", DOMAIN, answers)
     found = Entities(await running.call("config/entity_registry/list"))
     # The step from observing to acting is the owner's one choice.
     await running.action(
@@ -278,6 +297,7 @@ async def set_up(
         entity_id=found.home("select", "mode"),
         option="automatic",
     )
+    found = await _prepare_for_outages(running, created["result"]["entry_id"])
     await running.call(
         "lovelace/dashboards/create",
         url_path=DASHBOARD,
@@ -294,6 +314,34 @@ async def set_up(
     )
     await running.call("energy/save_prefs", **energy_preferences(found))
     return found
+
+
+async def _prepare_for_outages(
+    running: RunningHomeAssistant, entry_id: str
+) -> Entities:
+    """Say how outages go, and wait for the home to be loaded with it."""
+    await running.flow(
+        "/api/config/config_entries/options/flow", entry_id, outage_answers()
+    )
+    for number in range(len(TIERS)):
+        await running.flow(
+            "/api/config/config_entries/subentries/flow",
+            [entry_id, SUBENTRY_TIER],
+            tier_answers(number),
+        )
+    end_s = time.monotonic() + RELOAD_TIMEOUT_S
+    while time.monotonic() < end_s:
+        registry = await running.call("config/entity_registry/list")
+        found, tiers = Entities(registry), tiers_of(registry)
+        states = await running.states()
+        awaited = [found.home("select", "mode"), *tiers]
+        if len(tiers) == len(TIERS) and all(
+            states.get(entity, {"state": "unavailable"})["state"] != "unavailable"
+            for entity in awaited
+        ):
+            return found
+        await asyncio.sleep(0.2)
+    raise DemoError(f"the home was not loaded again:\n{running.log_tail()}")
 
 
 def _zone(now: datetime) -> str:
@@ -346,7 +394,10 @@ async def _check(
             if station is not None:
                 _print_commands(station)
             print("\nThe LEAF carries the house through the evening peak.")
-            return 0
+            if station is None and not found.has_unit("switch", "grid"):
+                # A Quasar can't carry a house.
+                return 0
+            return await _check_outage(running, found, station)
         await asyncio.sleep(1.0)
     _print_states(states)
     if station is not None:
@@ -356,6 +407,97 @@ async def _check(
         f"The end of the log:\n{running.log_tail()}",
         file=sys.stderr,
     )
+    return 1
+
+
+async def _check_outage(
+    running: RunningHomeAssistant, found: Entities, station: RunningStation | None
+) -> int:
+    """Take the grid away and give it back; print how soon it shows."""
+    outage = found.home("binary_sensor", "outage")
+    runtime = found.home("sensor", "backup_runtime")
+    first, last = TIERS[0]["loads"], TIERS[-1]["loads"]
+
+    def dark(states: States) -> bool:
+        return bool(states[outage]["state"] == "on")
+
+    def shed(states: States) -> bool:
+        return all(states[f"input_boolean.{load}"]["state"] == "off" for load in first)
+
+    def lasts(states: States) -> bool:
+        return dark(states) and (_number(states[runtime]["state"]) or 0.0) > 0.0
+
+    def back(states: States) -> bool:
+        return not dark(states) and all(
+            states[f"input_boolean.{load}"]["state"] == "on" for load in LOADS
+        )
+
+    print("\n==> Taking the grid away")
+    begun_s = time.monotonic()
+    await _switch_grid(running, found, station, on=False)
+    for what, condition in (
+        ("the outage shows", dark),
+        ("the runtime shows", lasts),
+        (f"the tier '{TIERS[0]['name']}' is off", shed),
+    ):
+        states = await _wait(running, condition, OUTAGE_TIMEOUT_S)
+        if states is None:
+            return _failed(running, f"{what}: not within {OUTAGE_TIMEOUT_S:.0f} s")
+        print(f"    {what} after {time.monotonic() - begun_s:.1f} s")
+    states = await running.states()
+    print(f"    it lasts {states[runtime]['state']} h")
+    for load in last:
+        if states[f"input_boolean.{load}"]["state"] != "on":
+            return _failed(running, f"{load} was shed, for which there was no need")
+    print("==> Giving it back")
+    begun_s = time.monotonic()
+    await _switch_grid(running, found, station, on=True)
+    timeout_s = OUTAGE_TIMEOUT_S + STABLE_S
+    if await _wait(running, back, timeout_s) is None:
+        return _failed(running, f"the loads were not back within {timeout_s:.0f} s")
+    print(
+        f"    the outage is over and every load back after "
+        f"{time.monotonic() - begun_s:.1f} s; the grid has to be stable for "
+        f"{STABLE_S} s"
+    )
+    return 0
+
+
+async def _switch_grid(
+    running: RunningHomeAssistant,
+    found: Entities,
+    station: RunningStation | None,
+    *,
+    on: bool,
+) -> None:
+    """Take the demo's grid away or give it back, whoever has it."""
+    if station is not None:
+        await station.ask(f"grid {'on' if on else 'off'}")
+    else:
+        await running.action(
+            "switch",
+            "turn_on" if on else "turn_off",
+            entity_id=found.unit("switch", "grid"),
+        )
+
+
+async def _wait(
+    running: RunningHomeAssistant,
+    condition: Callable[[States], bool],
+    timeout_s: float,
+) -> States | None:
+    """Return the states as soon as they are as wanted, None if they never are."""
+    end_s = time.monotonic() + timeout_s
+    while time.monotonic() < end_s:
+        states = await running.states()
+        if condition(states):
+            return states
+        await asyncio.sleep(0.1)
+    return None
+
+
+def _failed(running: RunningHomeAssistant, why: str) -> int:
+    print(f"\n{why}\nThe end of the log:\n{running.log_tail()}", file=sys.stderr)
     return 1
 
 

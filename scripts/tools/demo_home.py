@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 DOMAIN = "leaf_to_home"
+SUBENTRY_TIER = "shedding_tier"
 HOME = "Demo house"
 LEAF = "LEAF"
 DASHBOARD = "demo-house"
@@ -44,6 +45,19 @@ modbus:
         device_class: power
         state_class: measurement
 """
+# Nobody wants to wait two minutes here.
+STABLE_S = 15
+# What goes off in an outage; each a helper that stands for the real thing.
+LOADS = {
+    "water_heater": "Water heater",
+    "air_conditioner": "Air conditioner",
+    "dishwasher": "Dishwasher",
+}
+# Shed in this order, when the charge falls to so much.
+TIERS: tuple[dict[str, Any], ...] = (
+    {"name": "Heavy", "loads": ["water_heater", "dishwasher"], "soc_percent": 95},
+    {"name": "Comfort", "loads": ["air_conditioner"], "soc_percent": 20},
+)
 # How long the evening lasts once it has begun.
 EVENING = timedelta(hours=5)
 
@@ -157,6 +171,36 @@ def quasar_answers(now: datetime, port: int) -> dict[str, Any]:
     }
 
 
+def outage_answers() -> dict[str, Any]:
+    """Return how the demo's home behaves in outages: its grid is soon trusted."""
+    return {
+        "init": "outage",
+        "outage": {
+            "debounce_s": 1,
+            "stable_s": STABLE_S,
+            "stagger_s": 2,
+            "put_back": [],
+            "test_sheds": True,
+        },
+    }
+
+
+def tier_answers(number: int) -> dict[str, Any]:
+    """Return the answers to the flow of the tier that is shed as the `number`th."""
+    tier = TIERS[number]
+    loads = [f"input_boolean.{load}" for load in tier["loads"]]
+    return {
+        "user": {
+            **tier,
+            "loads": loads,
+            "min_on_min": 0,
+            "strict": False,
+            "leg": "both",
+            "order": number + 1,
+        }
+    }
+
+
 class Entities:
     """Finds the demo's entities by what they are, whatever they are called."""
 
@@ -189,6 +233,17 @@ class Entities:
         except KeyError:
             owner = "LEAF" if of_unit else "home"
             raise LookupError(f"the {owner} has no {domain} '{key}'") from None
+
+
+def tiers_of(registry: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the ids of the sensors of the tiers."""
+    return [
+        entity["entity_id"]
+        for entity in registry
+        if entity["platform"] == DOMAIN
+        and entity["config_subentry_id"]
+        and _key(entity) == "tier"
+    ]
 
 
 def _key(entity: dict[str, Any]) -> str:
@@ -279,6 +334,23 @@ def dashboard(found: Entities) -> dict[str, Any]:
                             _tile(
                                 home("sensor", "savings_today_smart"),
                                 "Saved, smart only",
+                            ),
+                        ],
+                    ),
+                    _section(
+                        "When the grid is gone",
+                        [
+                            _tile(home("binary_sensor", "outage"), "Outage"),
+                            _tile(home("sensor", "outage_phase"), "Phase"),
+                            _tile(home("sensor", "backup_runtime"), "It lasts"),
+                            _tile(home("sensor", "backup_lasts_until"), "Until"),
+                            _tile(home("sensor", "carried_power"), "Carried"),
+                            _tile(
+                                home("sensor", "last_outage_duration"), "Last outage"
+                            ),
+                            *(
+                                _tile(f"input_boolean.{load}", name)
+                                for load, name in LOADS.items()
                             ),
                         ],
                     ),

@@ -82,6 +82,8 @@ class StationPlant:
     house: House
     # Whether the board has a node of its own, which dies with the grid.
     board_apart: bool = False
+    # Whether a person has to start the island; the car keeps the station awake.
+    by_hand: bool = False
     on_event: Callable[[str], None] = lambda _: None
     settings: Settings = field(default_factory=Settings)
     things: list[Thing] = field(default_factory=list)
@@ -152,11 +154,23 @@ class StationPlant:
             self.plant.restore_grid()
             self._change_mode(STANDBY)
         else:
+            self.plant.islands = not self.by_hand
             self.plant.lose_grid()
-            # It takes the house over by itself.
-            self._change_mode(DISCHARGE)
+            # It takes the house over by itself, or waits for somebody.
+            self._change_mode(STANDBY if self.by_hand else DISCHARGE)
         self._sent_w = 0.0
         self.on_event("grid back" if present else "grid lost")
+        self.run()
+        self._tell()
+
+    def start_island(self) -> None:
+        """Take the house over, as the button at the station says."""
+        self.run()
+        if not self.plant.grid_lost:
+            return
+        self.plant.start_island()
+        self._change_mode(DISCHARGE)
+        self.on_event("started by hand")
         self.run()
         self._tell()
 
@@ -201,7 +215,9 @@ class StationPlant:
     @property
     def islanding(self) -> bool:
         """Return whether the station is on its own."""
-        return self.plant.grid_lost and self.plant.connected
+        plant = self.plant
+        waits = self.by_hand and plant.island_over
+        return plant.grid_lost and plant.connected and not waits
 
     def _set(self, epc: int, edt: bytes) -> bool:
         """Take a value from the network; False: refused."""

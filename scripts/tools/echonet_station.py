@@ -7,8 +7,9 @@ board and solar panels, so that a home needs no other meter. Everything is real 
 one loopback address. Each request is a line of JSON in the log, with its time.
 
 It obeys lines on its input and answers each with what is going on, as JSON: `state`,
-`grid off`, `grid on`, `meter off`, `meter on`, `unplug`, `plug`,
-`panel charge|discharge|standby`, `skip SECONDS`. SIGUSR1 takes the grid away and gives
+`grid off`, `grid on`, `island` (the button of a station that is started by hand),
+`meter off`, `meter on`, `unplug`, `plug`, `panel charge|discharge|standby`,
+`skip SECONDS`. SIGUSR1 takes the grid away and gives
 it back. It ends with its input, where that is a pipe or a terminal.
 """
 
@@ -63,6 +64,7 @@ class Station:
             plant=_plant(options),
             house=_house(options),
             board_apart=options.meter_address is not None,
+            by_hand=options.by_hand,
             on_event=self._event,
         )
         self._node = Emulator(options.address, self.plant.things, serial=options.serial)
@@ -110,6 +112,8 @@ class Station:
                 pass
             case ["grid", ("on" | "off") as how]:
                 plant.set_grid(how == "on")
+            case ["island"]:
+                plant.start_island()
             case ["meter", ("on" | "off") as how] if self._meter is not None:
                 self._meter_is_dead = how == "off"
             case ["plug" | "unplug" as how]:
@@ -241,6 +245,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--soc", type=float, default=60.0, help="percent")
     parser.add_argument("--dead-time", type=float, default=2.0, help="seconds")
     parser.add_argument("--start-delay", type=float, help="seconds")
+    parser.add_argument(
+        "--by-hand", action="store_true", help="a person has to start the island"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--zone", type=ZoneInfo, default=ZoneInfo("UTC"))
     parser.add_argument("--evening-peak", type=clock_time.fromisoformat)

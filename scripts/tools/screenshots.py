@@ -10,7 +10,7 @@ import tempfile
 from playwright.async_api import Page, async_playwright
 
 from .demo import ROOT, prepare, set_up
-from .demo_home import DASHBOARD, DOMAIN, HOME
+from .demo_home import DASHBOARD, DOMAIN, HOME, Entities
 from .running_home_assistant import (
     PASSWORD,
     USERNAME,
@@ -36,7 +36,7 @@ async def main(evening_s: float) -> None:
         port = free_port(FIRST_PORT)
         prepare(Path(name), port)
         async with RunningHomeAssistant(Path(name), port) as running:
-            await set_up(running, datetime.now().astimezone())
+            found = await set_up(running, datetime.now().astimezone())
             await running.post(
                 "/api/states/sensor.grid_meter",
                 {
@@ -63,14 +63,16 @@ async def main(evening_s: float) -> None:
                 page = await browser.new_page(
                     viewport={"width": 1280, "height": 900}, device_scale_factor=1.5
                 )
-                await _log_in(page, running.url)
+                await log_in(page, running.url)
                 await _dashboard(page, running.url)
                 await _flow(page, running.url)
                 await _energy(page, running.url)
+                await outage(page, running, found)
                 await browser.close()
 
 
-async def _log_in(page: Page, url: str) -> None:
+async def log_in(page: Page, url: str) -> None:
+    """Log in as the owner of the demo."""
     await page.goto(url)
     await page.locator("input[name=username]").fill(USERNAME)
     await page.locator("input[name=password]").fill(PASSWORD)
@@ -113,6 +115,19 @@ async def _energy(page: Page, url: str) -> None:
     await page.goto(f"{url}/energy")
     await page.wait_for_timeout(2 * SETTLE_MS)
     await page.screenshot(path=IMAGES / "energy.png")
+
+
+async def outage(page: Page, running: RunningHomeAssistant, found: Entities) -> None:
+    """Take the grid away and picture what the dashboard says then."""
+    # The websocket has fallen asleep by now.
+    await running.post(
+        "/api/services/switch/turn_off", {"entity_id": found.unit("switch", "grid")}
+    )
+    await page.set_viewport_size({"width": 1280, "height": 1500})
+    await page.goto(f"{running.url}/{DASHBOARD}")
+    await page.get_by_text("When the grid is gone").wait_for()
+    await page.wait_for_timeout(4 * SETTLE_MS)
+    await page.screenshot(path=IMAGES / "outage.png")
 
 
 if __name__ == "__main__":

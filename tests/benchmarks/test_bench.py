@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from custom_components.leaf_to_home.engine.battery import LossCurve
+from custom_components.leaf_to_home.engine.outages import RandomOutages
 from custom_components.leaf_to_home.engine.replay import ReplayRun, run_replay
 from custom_components.leaf_to_home.engine.replay_planner import (
     ForecastName,
@@ -17,6 +18,7 @@ from tests.engine.replays import LEAF, contract, flat_house
 
 pytest.importorskip("highspy", reason="the benchmark group is not installed")
 
+from benchmarks import outages as outages_bench, scenarios
 from benchmarks.deterministic import deterministic, table as gap_table
 from benchmarks.forecast_judge import forecast_loss
 from benchmarks.judge import bounds_of, judge
@@ -156,6 +158,27 @@ def test_the_command_prints_the_table_and_writes_json(
     assert [gap["scenario"] for gap in report["deterministic"]] == ["small", "other"]
 
 
+def test_a_time_of_outages_is_played_with_every_policy(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outages = RandomOutages(a_year=300.0, mean_h=2.0, seed=1)
+    monkeypatch.setattr(scenarios, "DATA", tmp_path)
+    monkeypatch.setattr(outages_bench, "OUTAGES", outages)
+    monkeypatch.setattr(outages_bench, "HOMES", (1,))
+    monkeypatch.setattr(outages_bench, "PROCESSES", 1)
+    monkeypatch.setattr(bench_command, "QUICK_DAYS", 4)
+    file = tmp_path / "bench.json"
+    arguments = ["--quick", "--section", "outages", "--json", str(file)]
+    assert bench_command.main(arguments) == 0
+    assert "of best %" in capsys.readouterr().out
+    found = {one["policy"]: one for one in json.loads(file.read_text())["outages"]}
+    assert list(found) == ["full on arrival", "cost only", "rule", "automatic"]
+    assert all(one["books"]["outages"] >= 2 for one in found.values())
+    assert 0.5 < found["automatic"]["books"]["outage_priority_share"] <= 1.0
+
+
 def test_plan_time_and_engine_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,8 +197,6 @@ def test_the_forecast_is_judged_on_days_that_it_did_not_know(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from benchmarks import scenarios
-
     monkeypatch.setattr(scenarios, "DATA", tmp_path)
     weeks = replace(CASES["home1-bands"](bench_command.QUICK_DAYS), name="a house")
     monkeypatch.setitem(CASES, "home1-bands", lambda _days: weeks)
@@ -193,8 +214,6 @@ def test_the_forecast_is_judged_on_days_that_it_did_not_know(
 def test_every_scenario_can_be_made_without_recordings(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from benchmarks import scenarios
-
     monkeypatch.setattr(scenarios, "DATA", tmp_path)
     monkeypatch.setattr(scenarios, "one_minute_house", lambda: None)
     case = CASES[name](1)

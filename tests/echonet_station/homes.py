@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 import json
 from pathlib import Path
 import random
@@ -30,7 +30,7 @@ from tests.conftest import UNIT_ID, make_entry, unit_data
 INTEGRATION = Path(units.__file__).parents[1]
 HOME_ID = "01JHOME0000000000000000001"
 # Enough for a command to be noticed, written and read back.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 CONFIGURATION = """\
 config:
 http:
@@ -42,6 +42,17 @@ logger:
     custom_components.leaf_to_home: info
 onboarding:
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutageHome:
+    """What a home says of outages: data of entry and unit, options, tiers, YAML."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    unit: dict[str, Any] = field(default_factory=dict)
+    tiers: list[dict[str, Any]] = field(default_factory=list)
+    configuration: str = ""
 
 
 class Lan:
@@ -65,10 +76,13 @@ def prepare(
     mode: UnitMode,
     *,
     tariff: dict[str, Any] | None = None,
+    outage: OutageHome | None = None,
     **settings: Any,
 ) -> None:
     """Write the configuration of a home whose owner gave a command for hours."""
-    (config / "configuration.yaml").write_text(CONFIGURATION.format(port=port))
+    outage = outage or OutageHome()
+    yaml = CONFIGURATION.format(port=port) + outage.configuration
+    (config / "configuration.yaml").write_text(yaml)
     (config / "custom_components").mkdir()
     (config / "custom_components" / DOMAIN).symlink_to(INTEGRATION)
     storage = config / ".storage"
@@ -90,11 +104,14 @@ def prepare(
             ],
             # What wear costs in yen.
             spec={"start_delay_s": 1.0, "wear_per_kwh": 3.0},
+            **outage.unit,
         ),
-        data={"grid": {"kind": "unit"}},
-        options={"tariff": tariff} if tariff is not None else None,
+        data={"grid": {"kind": "unit"}, **outage.data},
+        options=outage.options | ({"tariff": tariff} if tariff is not None else {}),
         entry_id=HOME_ID,
     )
+    stored = json.loads(json.dumps(entry.as_dict(), default=str))
+    stored["subentries"] += outage.tiers
     state = HomeState(
         settings=HomeSettings(mode=HomeMode.AUTOMATIC),
         units={
@@ -110,7 +127,7 @@ def prepare(
     )
     _write(
         storage / "core.config_entries",
-        {"entries": [json.loads(json.dumps(entry.as_dict(), default=str))]},
+        {"entries": [stored]},
         STORAGE_VERSION,
         STORAGE_VERSION_MINOR,
     )

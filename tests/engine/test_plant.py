@@ -303,6 +303,18 @@ def test_an_island_ends_when_the_battery_is_empty_or_the_car_leaves() -> None:
     assert seconds(plant, 2, 500.0) == [0.0, 0.0]
 
 
+def test_a_person_starts_the_island_of_a_unit_that_does_not_by_itself() -> None:
+    plant = Plant(REAL, stored_kwh=20.0, islands=False)
+    # While the grid is there the button does nothing.
+    plant.start_island()
+    plant.lose_grid()
+    assert plant.advance(600.0, 800.0).unit_w == 0.0
+    plant.start_island()
+    plant.advance(60.0, 800.0)
+    assert plant.islanding
+    assert plant.power_w == 800.0
+
+
 def test_time_must_go_on() -> None:
     plant = Plant(IDEAL, time_s=100.0)
     with pytest.raises(ValueError, match="above 0 s"):

@@ -18,7 +18,7 @@ from scripts.tools.running_station import free_addresses
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_check_shows_a_leaf_that_carries_the_evening() -> None:
     """A real Home Assistant, set up by its own flow, in the evening peak."""
     result = subprocess.run(
@@ -26,7 +26,7 @@ def test_check_shows_a_leaf_that_carries_the_evening() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=390,
+        timeout=590,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -37,9 +37,10 @@ def test_check_shows_a_leaf_that_carries_the_evening() -> None:
     assert float(shown["sensor.leaf_power"]) > 100.0
     assert float(shown["sensor.demo_house_grid_power"]) < 200.0
     assert float(shown["sensor.demo_house_import_price"]) == 0.36
+    _check_outage(result.stdout)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_check_shows_a_station_that_was_told_to_carry_the_evening() -> None:
     """The same house behind a station, over real UDP; the station's log says so."""
     result = subprocess.run(
@@ -50,7 +51,7 @@ def test_check_shows_a_station_that_was_told_to_carry_the_evening() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=390,
+        timeout=590,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -65,6 +66,14 @@ def test_check_shows_a_station_that_was_told_to_carry_the_evening() -> None:
     assert bounds_wh
     assert max(bounds_wh) > 1000
     assert "ec" not in [epc for epc, _ in told]
+    _check_outage(result.stdout)
+
+
+def _check_outage(shown: str) -> None:
+    """See that the grid went, what was told of it, and that all came back."""
+    for what in ("the outage shows", "the runtime shows", "the tier 'Heavy' is off"):
+        assert f"    {what} after " in shown
+    assert "the outage is over and every load back after" in shown
 
 
 @pytest.mark.timeout(400)

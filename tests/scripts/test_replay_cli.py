@@ -236,6 +236,27 @@ def test_the_commuter_follows_the_seed(files: Files) -> None:
     assert trace("2") != first
 
 
+def test_outages_of_a_file_or_at_random_are_played(files: Files) -> None:
+    files.write(
+        "cuts.csv", "start,end\n2026-11-24T18:10+01:00,2026-11-24T20:40+01:00\n"
+    )
+    out = files.run(
+        "--outages", files.path("cuts.csv"), "--json", files.path("figures.json")
+    )
+    assert "hours without grid (h)" in out
+    figures = json.loads(Path(files.path("figures.json")).read_text())
+    assert figures["outages"] == 1
+    assert figures["outage_hours"] == 2.5
+    assert figures["outage_load_kwh"] == pytest.approx(6.25)
+    assert 0.0 < figures["outage_served_kwh"] <= 6.25
+    assert 0.5 < figures["outage_priority_share"] <= 1.0
+    assert figures["outage_loads_left_off"] == 0
+
+    assert "without grid" in files.run("--outages", "random:100,2,1")
+    assert "without grid" not in files.run()
+    assert files.fail("--outages", "random:often").startswith("outages: expected")
+
+
 def test_presets_and_the_plot(files: Files) -> None:
     files.write("house.csv", house_csv(4, hole=range(60, 66)))
     for unit in ("portable", "leaf-62"):

@@ -130,7 +130,11 @@ def account(
         backup_hours_median=float(np.median(backup_hours)),
         backup_hours_p5=float(np.quantile(backup_hours, 0.05)),
         reserve_violations=int(
-            ((unit_w > 0.0) & (stored_kwh < lowest_kwh - 1e-9)).sum()
+            (
+                (unit_w > 0.0)
+                & (stored_kwh < lowest_kwh - 1e-9)
+                & (np.frombuffer(records.outage, dtype=np.uint8) == 0)
+            ).sum()
         ),
         days=len(days),
         days_left_out=tuple(days_left_out),

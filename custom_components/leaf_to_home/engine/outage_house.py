@@ -19,8 +19,8 @@ QUANTILES = (0.25, 0.75)
 WEIGHTS = (4.0, 2.0, 1.0)
 # What the owner of the house has chosen; the first is shed first.
 TIERS = (
-    Tier(key=HEAVY, loads=(HEAVY,), runtime_h=6.0),
-    Tier(key=COMFORT, loads=(COMFORT,), runtime_h=3.0),
+    Tier(key=HEAVY, loads=(HEAVY,), runtime_h=3.0),
+    Tier(key=COMFORT, loads=(COMFORT,), runtime_h=1.5),
 )
 DAY_S = 86400.0
 # As many days are remembered as a home remembers, and so many are enough.

@@ -212,6 +212,11 @@ class Plant:
         self._state.island_over = not self.islands
         self._forget_commands()
 
+    def start_island(self) -> None:
+        """Let a person start the island of a unit that does not by itself."""
+        if self._state.grid_lost:
+            self._state.island_over = False
+
     def restore_grid(self) -> None:
         """Bring the mains back: the unit lets go of the house and idles."""
         self._state.grid_lost = False

@@ -43,7 +43,8 @@ class StepPrices:
 class Records:
     """One entry for each executed step; powers in W are means over it.
 
-    `stored_kwh` stands at its end, `trip_kwh` left the battery at its start.
+    `stored_kwh` stands at its end, `trip_kwh` left the battery at its start. Of a step
+    with an `outage` in it, `load_w` and `solar_w` are what could be had.
     """
 
     step_s: float
@@ -56,6 +57,7 @@ class Records:
     stored_kwh: array[float]
     trip_kwh: array[float]
     connected: bytearray
+    outage: bytearray
     intents: list[str]
     reasons: list[str]
 
@@ -76,6 +78,7 @@ class Records:
             stored_kwh=array("d", bytes(8 * count)),
             trip_kwh=array("d", bytes(8 * count)),
             connected=bytearray(count),
+            outage=bytearray(count),
             intents=[],
             reasons=[],
         )

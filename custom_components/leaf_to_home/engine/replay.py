@@ -540,6 +540,7 @@ def _lived(
         now_s, step_s, load_w, solar_w, departures
     )
     records.load_w[i], records.solar_w[i] = taken_w, sun_w
+    records.outage[i] = True
     return result, intent, reason
 
 
