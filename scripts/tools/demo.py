@@ -34,6 +34,7 @@ from .demo_home import (
     DOMAIN,
     HOME,
     LOADS,
+    MAINS,
     METER,
     METER_ENTITY,
     STABLE_S,
@@ -171,7 +172,7 @@ def prepare(folder: Path, port: int) -> None:
         for load, name in LOADS.items()
     )
     (folder / "configuration.yaml").write_text(
-        CONFIGURATION.format(port=port, loads=loads)
+        CONFIGURATION.format(port=port, loads=loads) + MAINS
     )
     (folder / "custom_components").mkdir()
     (folder / "custom_components" / DOMAIN).symlink_to(

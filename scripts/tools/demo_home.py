@@ -45,6 +45,15 @@ modbus:
         device_class: power
         state_class: measurement
 """
+# What a contact on a circuit that is not backed up would say.
+MAINS_ENTITY = "binary_sensor.mains"
+MAINS = """\
+template:
+  - binary_sensor:
+      - name: Mains
+        state: "{{ is_state('switch.leaf_simulated_grid', 'on') }}"
+        availability: "{{ has_value('switch.leaf_simulated_grid') }}"
+"""
 # Nobody wants to wait two minutes here.
 STABLE_S = 15
 # What goes off in an outage; each a helper that stands for the real thing.
@@ -103,7 +112,9 @@ def setup_answers(
     peak, end = f"{begins:%H:%M:%S}", f"{begins + EVENING:%H:%M:%S}"
     return {
         "user": {"name": HOME, "kind": "unit"},
-        "sensors": {},
+        # The simulated charger starts for half a minute before it carries the house; a
+        # mains sensor knows at once.
+        "sensors": {"mains": MAINS_ENTITY} if unit == "simulated" else {},
         "limits": {
             "main_limit": 40,
             "main_limit_unit": "ampere",
