@@ -109,7 +109,7 @@ def test_the_sun_fills_only_a_station_that_takes_it() -> None:
     # Six hours of the night before, a full battery, and all of that.
     assert lit.likely_h == pytest.approx(12.0 + 15.0)
     assert lit.low_h is not None
-    assert lit.low_h < lit.likely_h
+    assert lit.low_h < 27.0
 
 
 def test_each_tier_says_what_it_adds() -> None:
