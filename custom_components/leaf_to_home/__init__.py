@@ -41,7 +41,7 @@ from .sources.prices import HomePrices, price_store
 from .store import HomeStore, async_remove_unit
 from .trips import async_watch_calendars, build_patterns
 from .unit_runtime import UnitRuntime
-from .units.base import UnitContext, async_create_unit, async_give_back_unit
+from .units.base import RunsOnMore, UnitContext, async_create_unit, async_give_back_unit
 from .units.echonet_lite_discovery import async_offer_stations
 from .vehicles import build_vehicles
 from .websocket import async_setup_websocket
@@ -224,11 +224,12 @@ async def _async_add_units(
             vehicles={name: vehicle.spec for name, vehicle in vehicles.items()},
         )
         home.state.units.setdefault(key, UnitState(settings=first_settings(spec)))
+        unit = await async_create_unit(hass, data[CONF_DRIVER], context)
         home.add_unit(
             key,
             name=subentry.title,
-            spec=spec,
-            unit=await async_create_unit(hass, data[CONF_DRIVER], context),
+            spec=unit.running_spec if isinstance(unit, RunsOnMore) else spec,
+            unit=unit,
             vehicles=vehicles,
             native=data.get(CONF_NATIVE_FOLLOW, True),
             patterns=build_patterns(data),

@@ -19,7 +19,11 @@ engine_alone()
 
 # ruff: noqa: E402 the engine is loaded without Home Assistant only from here on
 from custom_components.leaf_to_home.engine.formats import parse_unit
-from custom_components.leaf_to_home.engine.metered import Facts, PassThrough
+from custom_components.leaf_to_home.engine.metered import (
+    Facts,
+    PassThrough,
+    running_spec,
+)
 from custom_components.leaf_to_home.engine.metered_plant import MeteredPlant
 from custom_components.leaf_to_home.engine.model import (
     Capabilities,
@@ -139,7 +143,7 @@ def _live(
                 site=site,
                 units={
                     UNIT: UnitInputs(
-                        spec=spec,
+                        spec=running_spec(known),
                         capabilities=able,
                         reading=plant.reading(max_age_s=3.0 * TICK_S),
                     )

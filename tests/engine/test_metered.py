@@ -98,7 +98,6 @@ class Bench:
             on=plant.on,
             input_w=plant.input_w,
             output_w=output_w,
-            dark=dark,
         )
 
     def run(self, hours: float, *, tick_s: float = TICK_S) -> Iterator[Sight]:
@@ -217,14 +216,45 @@ def test_appliances_that_are_switched_off_are_not_an_empty_unit() -> None:
     assert bench.known == pytest.approx(bench.plant.soc_percent, abs=5.0)
 
 
-def test_a_meter_that_dies_with_the_output_shows_how_little_is_left() -> None:
+def test_a_meter_that_dies_with_the_output_tells_by_its_return_what_was_left() -> None:
     """Two thirds of the capacity are gone, which nobody knows yet."""
     old = replace(BYPASS, unit=replace(PORTABLE, soh_percent=55.0))
     bench = full(truth=old, load_w=60.0, output_dies=True)
     bench.live(8.0, on=False)
+    assert not bench.plant.alive
+    assert bench.count.anchor is Anchor.FULL
+    assert soc_percent(bench.count, BYPASS) is None
+    bench.live(0.05, on=True)
     assert bench.count.anchor is Anchor.EMPTY
-    assert bench.known == 0.0
+    assert bench.known < 2.0
     assert soh_percent(bench.count, BYPASS) == pytest.approx(78.0, abs=3.0)
+
+
+@pytest.mark.parametrize("on_before_it_returns", [False, True])
+def test_an_output_that_loses_its_radio_under_load_is_unknown_and_teaches_nothing(
+    on_before_it_returns: bool,
+) -> None:
+    bench = full(load_w=60.0)
+    bench.live(4.0, on=False)
+    before, error = bench.known, bench.error
+
+    def silent(minutes: int) -> None:
+        for _ in range(2 * minutes):
+            bench.plant.advance(TICK_S, 300.0)
+            see(bench.count, BYPASS, replace(bench.sight(), output_w=None))
+
+    silent(5)
+    assert bench.count.anchor is Anchor.FULL
+    assert bench.known > before - 2.0
+    assert bench.error > error + 7.0, "it may have given all it can"
+    if on_before_it_returns:
+        bench.plant.switch(True)
+        silent(5)
+    bench.live(0.2)
+    assert bench.count.anchor is Anchor.FULL
+    assert abs(bench.known - bench.plant.soc_percent) <= bench.error
+    bench.live(12.0, on=False)
+    assert soh_percent(bench.count, BYPASS) is None
 
 
 def test_appliances_that_end_at_the_same_hour_each_day_are_no_empty_unit() -> None:
@@ -408,25 +438,24 @@ def test_the_count_errs_by_no_more_than_it_says(
             st.sampled_from([True, False, None]),
             st.none() | st.floats(-50.0, 2000.0),
             st.none() | st.floats(-50.0, 2000.0),
-            st.booleans(),
         ),
         max_size=60,
     ),
     facts=st.sampled_from([BYPASS, INVERTER, STORE, replace(BYPASS, metered=False)]),
 )
 def test_no_sight_breaks_the_count(
-    steps: list[tuple[float, bool | None, float | None, float | None, bool]],
+    steps: list[tuple[float, bool | None, float | None, float | None]],
     facts: Facts,
 ) -> None:
     count = Count()
     time_s = 0.0
-    for gap_s, on, input_w, output_w, dark in steps:
+    for gap_s, on, input_w, output_w in steps:
         before = count.charged_kwh, count.discharged_kwh
         time_s += gap_s
         see(
             count,
             facts,
-            Sight(time_s=time_s, on=on, input_w=input_w, output_w=output_w, dark=dark),
+            Sight(time_s=time_s, on=on, input_w=input_w, output_w=output_w),
         )
         assert count.charged_kwh >= before[0]
         assert count.discharged_kwh >= before[1]

@@ -5,14 +5,20 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER
-from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE
-from homeassistant.core import HomeAssistant
+from homeassistant.const import (
+    EVENT_CALL_SERVICE,
+    STATE_OFF,
+    STATE_ON,
+    STATE_UNAVAILABLE,
+)
+from homeassistant.core import Event, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
+    async_capture_events,
     async_fire_time_changed,
 )
 
@@ -21,12 +27,19 @@ from custom_components.leaf_to_home.diagnostics import (
     async_get_config_entry_diagnostics,
 )
 from custom_components.leaf_to_home.engine.formats import parse_unit
-from custom_components.leaf_to_home.engine.metered import Count, Facts, PassThrough
+from custom_components.leaf_to_home.engine.metered import (
+    Anchor,
+    Count,
+    Facts,
+    PassThrough,
+)
 from custom_components.leaf_to_home.engine.metered_plant import MeteredPlant
 from custom_components.leaf_to_home.engine.model import (
     HomeMode,
     OutcomeKind,
+    Reason,
     ReasonCode,
+    Setpoint,
     UnitMode,
     UnitStatus,
 )
@@ -38,6 +51,7 @@ from tests.flow_walk import Walk
 PLUG = "switch.plug"
 IN = "sensor.plug_power"
 OUT = "sensor.output_power"
+MAINS = "binary_sensor.mains"
 KEY = f"{DOMAIN}.metered.{UNIT_ID}"
 # 16:15 in the test library's zone: 30 cents; from 17:00 it is dear.
 AFTERNOON = "2026-11-24T00:15:00+00:00"
@@ -191,11 +205,12 @@ class World:
 async def begin(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, world: World, **data: Any
 ) -> tuple[MockConfigEntry, Home]:
+    house = {"grid": {"kind": "sensor", "entity": GRID}} | data.pop("house", {})
     hass.loop.slow_callback_duration = 1e9
     freezer.move_to(AFTERNOON)
     await make_plugs(hass, follows=data.pop("follows", True))
     set_power(hass, GRID, 300.0)
-    entry = make_entry(portable(**data), first_id=UNIT_ID)
+    entry = make_entry(portable(**data), data=house, first_id=UNIT_ID)
     home = await setup(hass, entry)
     home.async_change_home(mode=HomeMode.AUTOMATIC)
     return entry, home
@@ -208,6 +223,15 @@ def state_of(hass: HomeAssistant, key: str) -> str:
     state = hass.states.get(entity_id)
     assert state is not None
     return state.state
+
+
+def plug_calls(calls: list[Event]) -> list[str]:
+    """Return what the plug was told."""
+    return [
+        call.data["service"]
+        for call in calls
+        if call.data["service_data"].get("entity_id") == PLUG
+    ]
 
 
 def reason(home: Home) -> ReasonCode:
@@ -227,32 +251,36 @@ async def test_an_evening_from_the_unit(
     """Unknown, full, off at the dear price, on again; the shown error holds."""
     world = World(hass, freezer)
     entry, home = await begin(hass, freezer, world)
+    calls = async_capture_events(hass, EVENT_CALL_SERVICE)
     await world.live(0.05)
     assert state_of(hass, "soc") == "unknown"
     assert float(state_of(hass, "soc_confidence")) == 0.0
     assert state_of(hass, "stored_energy_error") == "unknown"
     assert state_of(hass, "reason") == "soc_unknown"
     assert world.is_on()
-    await world.live(0.6, step_s=30.0)
-    assert world.plant.soc_percent > 95.0
+    # It rests at 2 W and is believed to be full after half an hour. From then on it may
+    # run the appliances: with more than the evening needs, 30 cents are dear enough.
+    await world.live(28.0 / 60.0, step_s=30.0)
+    assert world.plant.soc_percent > 99.0
     assert state_of(hass, "soc") == "100.0"
     assert float(state_of(hass, "soc_confidence")) > 90.0
     assert float(state_of(hass, "carried_power")) == 40.0
     # 17:00 is dear.
-    await world.live(0.25, step_s=30.0)
+    await world.live(0.4, step_s=30.0)
     assert not world.is_on()
     assert state_of(hass, "status") == UnitStatus.DISCHARGING
     assert float(state_of(hass, "power")) == pytest.approx(40.0, abs=1.0)
     worker = home.units[UNIT_ID].worker
     assert worker.outcome is not None
     assert worker.outcome.kind is OutcomeKind.APPLIED
-    assert worker.writes == 1
+    # That it is to be on was said before, which switched nothing.
+    assert plug_calls(calls) == ["turn_off"]
     await world.live(2.0, step_s=60.0)
     shown = float(state_of(hass, "soc"))
     error_kwh = float(state_of(hass, "stored_energy_error"))
     assert abs(shown - world.plant.soc_percent) <= 100.0 * error_kwh / 0.63 + 1.0
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
-    told = diagnostics["units"][UNIT_ID]["driver"]
+    told = diagnostics["units"][UNIT_ID]["more"]
     assert told["states"]["input_switch"] == STATE_OFF
     assert told["count"]["anchor"] == "full"
 
@@ -422,6 +450,51 @@ async def test_a_load_that_the_mains_cannot_hold_is_a_repair(
     assert issues.async_get_issue(DOMAIN, issue_id) is not None
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert issues.async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_nothing_is_switched_in_an_outage_not_even_what_was_ordered_before_it(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """The order is there, the mains go, and only then the worker gets its turn."""
+    world = World(hass, freezer, soc=60.0)
+    hass.states.async_set(MAINS, STATE_ON)
+    _, home = await begin(hass, freezer, world, house={"mains": MAINS})
+    await world.live(0.1)
+    calls = async_capture_events(hass, EVENT_CALL_SERVICE)
+    off = Setpoint(power_w=40.0, reason=Reason(code=ReasonCode.DEAR_PRICE))
+    home.units[UNIT_ID].worker.async_set(off)
+    hass.states.async_set(MAINS, STATE_OFF)
+    await hass.async_block_till_done()
+    assert reason(home) is ReasonCode.GUARD_OUTAGE_SUSPECTED
+    await world.live(0.3)
+    home.async_change_unit(UNIT_ID, mode=UnitMode.OFF)
+    await world.live(0.1)
+    assert world.is_on()
+    # By hand is by hand; nobody switches it on again.
+    home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE)
+    await world.turn("relay", False)
+    await world.live(0.6)
+    assert not world.is_on()
+    assert plug_calls(calls) == []
+
+
+async def test_an_output_that_loses_its_radio_is_unknown_and_not_empty(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    world = World(hass, freezer)
+    _, home = await begin(hass, freezer, world)
+    await world.live(0.7, step_s=30.0)
+    assert not world.is_on()
+    await world.turn("output_reached", False)
+    await world.live(0.1)
+    assert state_of(hass, "carried_power") == "unknown"
+    assert state_of(hass, "power") == "unknown"
+    assert float(state_of(hass, "soc")) > 90.0
+    await world.turn("output_reached", True)
+    await world.live(0.1)
+    assert state_of(hass, "status") == UnitStatus.DISCHARGING
+    assert count_of(home).anchor is Anchor.FULL
+    assert count_of(home).cycles == 0
 
 
 async def test_off_leaves_what_only_stores_as_it_is(

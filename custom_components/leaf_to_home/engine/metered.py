@@ -6,7 +6,7 @@ unit is full when it takes nothing more of the power it is offered, and empty wh
 drops its load. From the one to the other the capacity shows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -47,6 +47,8 @@ NO_LOAD_W: Final = 1.0
 EMPTY_S: Final = 120.0
 # A load that ends is taken for an empty unit where no more than this share is sure.
 NEARLY_EMPTY: Final = 0.05
+# A meter that comes back so soon after the mains had lost its power, not its radio.
+RETURN_S: Final = 180.0
 
 # What can be left of cells and what cannot, as a share of the capacity when new.
 LEAST_CAPACITY: Final = 0.3
@@ -104,17 +106,12 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
-    """What the plugs say at one moment; None is not known.
-
-    `dark`: the meter at the output is gone while the one at the input speaks, as when
-    the unit that feeds it has switched off.
-    """
+    """What the plugs say at one moment; None is not known."""
 
     time_s: float
     on: bool | None = None
     input_w: float | None = None
     output_w: float | None = None
-    dark: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -125,6 +122,8 @@ class Count:
     is what has gone since it was full, as long as that is `clean` of gaps, guesses and
     more than a little refilling; `candidate_kwh` the capacity that was seen last.
     `charged_s` and `tapered_s`: how long this charge was seen at full power and below.
+    `dark_since_s`: the meter at the output went silent under load; `dark_kwh` is what
+    had cleanly gone by then.
     """
 
     sight: Sight | None = None
@@ -148,6 +147,8 @@ class Count:
     tapered_s: float = 0.0
     loaded: bool = False
     unloaded_since_s: float | None = None
+    dark_since_s: float | None = None
+    dark_kwh: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +192,20 @@ def carried_w(count: Count, facts: Facts) -> float | None:
     return count.carried_w if facts.metered else facts.carried_w
 
 
+def running_spec(facts: Facts) -> UnitSpec:
+    """Return the unit as running from its battery pays or not.
+
+    Behind a bypass its inverter sleeps while the mains are on, so that what it takes
+    for itself is a loss of running. Elsewhere it takes that all the time.
+    """
+    unit = facts.unit
+    if facts.pass_through is not PassThrough.BYPASS:
+        return unit
+    curve = unit.discharge_loss
+    loss = replace(curve, constant_w=curve.constant_w + facts.idle_w)
+    return replace(unit, discharge_loss=loss)
+
+
 def shortfall_w(facts: Facts, load_w: float) -> float:
     """Return the rate at which a load drains the battery with the mains on, W.
 
@@ -218,12 +233,19 @@ def see(count: Count, facts: Facts, sight: Sight) -> None:
     _remember_load(count, facts, sight, dt_s)
     _look_for_full(count, facts, sight, dt_s)
     _look_for_empty(count, facts, sight)
+    _look_for_return(count, facts, sight)
     count.sight = sight
 
 
 def _set_back(count: Count, now_s: float) -> None:
     """Let nothing lie in the future: the clock was set back."""
-    for name in ("anchor_s", "on_since_s", "low_since_s", "unloaded_since_s"):
+    for name in (
+        "anchor_s",
+        "on_since_s",
+        "low_since_s",
+        "unloaded_since_s",
+        "dark_since_s",
+    ):
         at_s = getattr(count, name)
         if at_s is not None:
             setattr(count, name, min(at_s, now_s))
@@ -240,8 +262,7 @@ def _move(count: Count, facts: Facts, before: Sight, dt_s: float) -> None:
     if dt_s > GAP_S:
         unsure_w = max(unsure_w, fill_w + drain_w, unit.stored_w(-_charger_w(facts)))
         unsure_w += _most_drain_w(count, facts)
-    if unsure_w > 0.0 and dt_s > 0.0 and count.unloaded_since_s is None:
-        # Without a meter that just went dark: whether it was empty will show.
+    if unsure_w > 0.0 and dt_s > 0.0:
         count.clean = False
     capacity = capacity_kwh(count, facts)
     leak_w = facts.self_discharge_percent_month / 100.0 * capacity * 3.6e6 / MONTH_S
@@ -403,8 +424,7 @@ def _look_for_empty(count: Count, facts: Facts, sight: Sight) -> None:
         count.loaded = True
         count.unloaded_since_s = None
         return
-    gone = sight.dark if sight.output_w is None else sight.output_w < NO_LOAD_W
-    if not count.loaded or not gone:
+    if not count.loaded or sight.output_w is None or sight.output_w >= NO_LOAD_W:
         count.unloaded_since_s = None
         return
     if count.unloaded_since_s is None:
@@ -417,23 +437,48 @@ def _look_for_empty(count: Count, facts: Facts, sight: Sight) -> None:
 def _load_is_gone(count: Count, facts: Facts, sight: Sight) -> None:
     """Decide whether the unit is empty, or somebody switched the appliances off.
 
-    With a meter that it feeds, an empty unit takes the witness away. A meter that goes
-    on to say nothing is believed only where hardly anything can be left: appliances
-    end at the same hour each day as well. To take it for empty is on the safe side.
+    A meter that goes on to say nothing is believed only where hardly anything can be
+    left: appliances end at the same hour each day as well. To take it for empty is on
+    the safe side.
     """
     capacity = capacity_kwh(count, facts)
-    most_kwh = 0.0
-    if not (sight.dark and sight.output_w is None):
-        if count.stored_kwh is None or (
-            count.stored_kwh - count.error_kwh > NEARLY_EMPTY * capacity
-        ):
-            return
-        most_kwh = count.stored_kwh + count.error_kwh
-    if count.clean and count.drained_kwh >= LEAST_CAPACITY * facts.unit.usable_kwh:
-        _learn(count, facts, count.drained_kwh)
-    _anchor(count, facts, Anchor.EMPTY, sight.time_s)
+    if count.stored_kwh is None or (
+        count.stored_kwh - count.error_kwh > NEARLY_EMPTY * capacity
+    ):
+        return
+    most_kwh = count.stored_kwh + count.error_kwh
+    _was_empty(count, facts, count.drained_kwh if count.clean else 0.0, sight)
     limit_kwh = 0.9 * UNKNOWN_SHARE * capacity_kwh(count, facts)
     count.error_kwh = min(max(count.error_kwh, most_kwh), limit_kwh)
+
+
+def _look_for_return(count: Count, facts: Facts, sight: Sight) -> None:
+    """See by the return of a meter that went silent under load what had happened.
+
+    It has lost its radio, or the power of an empty unit: nobody knows, and nothing is
+    taken for empty. Who comes back with the mains had lost the power.
+    """
+    if sight.on is None:
+        count.dark_since_s = None
+        return
+    if sight.output_w is None:
+        if sight.on is False and count.loaded and count.dark_since_s is None:
+            count.dark_since_s = sight.time_s
+            count.dark_kwh = count.drained_kwh if count.clean else 0.0
+        return
+    dark_s, on_s = count.dark_since_s, count.on_since_s
+    count.dark_since_s = None
+    if dark_s is None or on_s is None:
+        return
+    if on_s - dark_s >= EMPTY_S and sight.time_s - on_s <= RETURN_S:
+        _was_empty(count, facts, count.dark_kwh, sight)
+
+
+def _was_empty(count: Count, facts: Facts, seen_kwh: float, sight: Sight) -> None:
+    """Take the unit for empty, and learn from what it gave since it was full."""
+    if seen_kwh >= LEAST_CAPACITY * facts.unit.usable_kwh:
+        _learn(count, facts, seen_kwh)
+    _anchor(count, facts, Anchor.EMPTY, sight.time_s)
 
 
 def _learn(count: Count, facts: Facts, seen_kwh: float) -> None:

@@ -141,7 +141,10 @@ class _Case:
             return self._idle(Reason(code=ReasonCode.SOLAR_SURPLUS, values=values))
         price = self.moment.import_price
         running = self.stands_off
-        if not pays(intent, self.known.spec, price, self.off_w, running=running):
+        if not pays(intent, self.known.spec, price, self.off_w, running=running) and (
+            # Buying is not all that comes of going back: it recharges at this price.
+            not running or not self._off_costs_less()
+        ):
             values = {"wanted_w": self.off_w}
             return self._idle(Reason(code=ReasonCode.NO_PROFIT, values=values))
         return self._off(intent.reason)
@@ -195,12 +198,11 @@ class _Case:
         unit, spec = self.unit, self.known.spec
         soc = soc_percent(unit, spec) or 0.0
         floor = floor_percent(unit, self.known)
-        if soc <= floor:
-            unit.below_reserve = True
         left_kwh = (unit.stored_kwh or 0.0) - spec.capacity_kwh * floor / 100.0
         standing_s = self.inputs.interval_s + self.known.capabilities.dead_time_s
         drain_kwh = -spec.stored_w(wanted.power_w) * standing_s / 3.6e6
         if unit.below_reserve or drain_kwh > left_kwh:
+            unit.below_reserve = True
             values = {"reserve_percent": floor, "soc_percent": soc}
             reason = Reason(code=ReasonCode.RESERVE, values=values)
             return self._on(reason, firm=True)

@@ -68,6 +68,13 @@ class TellsMore(Protocol):
 
 
 @runtime_checkable
+class RunsOnMore(Protocol):
+    """A unit that takes more of its battery to run than its preset says."""
+
+    running_spec: UnitSpec
+
+
+@runtime_checkable
 class WakesVehicle(Protocol):
     """A unit that can ask a sleeping car for its data, which wears a relay."""
 

@@ -54,6 +54,7 @@ from ..engine.metered import (
     Sight,
     carried_w,
     error_percent,
+    running_spec,
     see,
     shortfall_w,
     soc_percent,
@@ -116,6 +117,7 @@ class MeteredUnit:
     def __init__(self, hass: HomeAssistant, context: UnitContext, count: Count) -> None:
         data = context.data
         self.facts = facts_of(data, context.spec)
+        self.running_spec = running_spec(self.facts)
         self.capabilities = Capabilities(
             set_power=False,
             switched=True,
@@ -295,7 +297,6 @@ class MeteredUnit:
             on=on,
             input_w=self._input_w(),
             output_w=self._measured_w(self._output),
-            dark=self._is_dark(on),
         )
         see(self.count, self.facts, sight)
         self._watch_reserve(sight)
@@ -312,15 +313,6 @@ class MeteredUnit:
         state = self._hass.states.get(entity_id) if entity_id is not None else None
         return power_w(state) if state is not None else None
 
-    def _is_dark(self, on: bool | None) -> bool:
-        """Return whether only the meter at the output is gone."""
-        return (
-            self._output is not None
-            and on is not None
-            and self._measured_w(self._output) is None
-            and self._measured_w(self._input) is not None
-        )
-
     def _reading(self) -> Reading:
         count, facts = self.count, self.facts
         sight, now_s = count.sight, _now_s()
@@ -331,7 +323,9 @@ class MeteredUnit:
             soc = floor(soc / step + 1e-6) * step
         load_w = sight.output_w if facts.metered else facts.carried_w
         input_w = 0.0 if sight.on is False else sight.input_w
-        balance_w = None if input_w is None else (load_w or 0.0) - input_w
+        balance_w = None
+        if input_w is not None and not (facts.metered and load_w is None):
+            balance_w = (load_w or 0.0) - input_w
         usual_w = carried_w(count, facts) or 0.0
         return Reading(
             time_s=now_s,
