@@ -1,16 +1,17 @@
 """Starts a real Home Assistant with a simulated LEAF house, ready in the browser.
 
     scripts/demo [--port N] [--check]
-                 [--unit simulated|echonet|quasar|battery_emulator]
+                 [--unit simulated|echonet|quasar|battery_emulator|portable]
 
 It listens on 127.0.0.1 only and begins afresh each time. With --unit echonet the LEAF
 stands behind a station in a process of its own, which is reached by ECHONET Lite over
 UDP; with --unit quasar it is at a Wallbox Quasar, which is reached by Modbus over TCP,
 as is the meter of the house; with --unit battery_emulator it is a LEAF's battery in its
-second life, which is heard on an MQTT broker and led at an inverter. With --check it
-waits for the LEAF to carry the evening, prints the entities with their values, and what
-the station was told, takes the grid away for a while where the LEAF can carry the
-house, and ends.
+second life, which is heard on an MQTT broker and led at an inverter; with --unit
+portable it is a portable unit between two plugs, with appliances behind it. With
+--check it waits for the LEAF to carry the evening, prints the entities with their
+values, and what the station was told, takes the grid away for a while where the LEAF
+can carry the house, and ends.
 """
 
 import argparse
@@ -53,6 +54,7 @@ from .demo_home import (
     tier_answers,
     tiers_of,
 )
+from .demo_portable import LOAD_W, portable_answers, running_plugs, was_full
 from .echonet_emulator import PORT as PORT_OF_STATION
 from .running_home_assistant import (
     PASSWORD,
@@ -124,7 +126,8 @@ def _options() -> argparse.Namespace:
         default=UNITS[0],
         help="the LEAF: simulated in Home Assistant, behind a station that is reached "
         "by ECHONET Lite, at a Wallbox Quasar over Modbus, or its battery behind "
-        "Battery-Emulator and an inverter, over MQTT (default %(default)s)",
+        "Battery-Emulator and an inverter, over MQTT; or instead a portable unit "
+        "between two plugs (default %(default)s)",
     )
     parser.add_argument(
         "--check",
@@ -217,6 +220,11 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             station, broker_port = await stack.enter_async_context(
                 running_site(folder, now, _zone(now))
             )
+        if options.unit == "portable":
+            station, modbus_port = await stack.enter_async_context(
+                running_plugs(folder, now, _zone(now))
+            )
+            answers = portable_answers(now, modbus_port)
         print("==> Starting Home Assistant")
         running = await stack.enter_async_context(RunningHomeAssistant(folder, port))
         # A second SIGINT still ends the program; the first lets it shut down.
@@ -227,9 +235,11 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
         found = await set_up(running, now, answers, broker_port=broker_port)
+        if options.unit == "portable":
+            await was_full(running)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if options.check:
-            return await _check(running, found, station)
+            return await _check(running, found, station, options.unit)
         print(
             f"    Open   {running.url}/{DASHBOARD}\n"
             f"    User   {USERNAME}\n"
@@ -369,12 +379,21 @@ async def _meter_speaks(running: RunningHomeAssistant) -> None:
 
 
 async def _check(
-    running: RunningHomeAssistant, found: Entities, station: RunningStation | None
+    running: RunningHomeAssistant,
+    found: Entities,
+    station: RunningStation | None,
+    unit: str,
 ) -> int:
     """Wait until the LEAF carries the house at the dear price; print what is shown.
 
-    A station has to have heard it, and to say so itself.
+    A portable unit carries what is plugged into it. A station has to have heard it, and
+    to say so itself.
     """
+    portable = unit == "portable"
+    least_w = 0.9 * LOAD_W if portable else 0.0
+    who, what = "LEAF", "the house"
+    if portable:
+        who, what = "portable unit", "its appliances"
     status = found.unit("sensor", "status")
     price = found.home("sensor", "import_price")
     grid = found.home("sensor", "grid_power")
@@ -387,16 +406,16 @@ async def _check(
         if (
             states[status]["state"] == "discharging"
             and _number(states[price]["state"]) == DEAR
-            and (_number(states[power]["state"]) or 0.0) > 0.0
-            and abs(_number(states[grid]["state"]) or 1e9) < 200.0
+            and (_number(states[power]["state"]) or 0.0) > least_w
+            and (portable or abs(_number(states[grid]["state"]) or 1e9) < 200.0)
             and (station is None or await _carries(station))
         ):
             _print_states(states)
             if station is not None:
                 _print_commands(station)
-            print("\nThe LEAF carries the house through the evening peak.")
-            if station is None and not found.has_unit("switch", "grid"):
-                # A Quasar can't carry a house.
+            print(f"\nThe {who} carries {what} through the evening peak.")
+            if portable or (station is None and not found.has_unit("switch", "grid")):
+                # A Quasar can't carry a house, nor can what has only a socket.
                 return 0
             return await _check_outage(running, found, station)
         await asyncio.sleep(1.0)
@@ -404,7 +423,7 @@ async def _check(
     if station is not None:
         _print_commands(station)
     print(
-        f"\nThe LEAF did not carry the house within {CHECK_TIMEOUT_S:.0f} s.\n"
+        f"\nThe {who} did not carry {what} within {CHECK_TIMEOUT_S:.0f} s.\n"
         f"The end of the log:\n{running.log_tail()}",
         file=sys.stderr,
     )
@@ -504,7 +523,10 @@ def _failed(running: RunningHomeAssistant, why: str) -> int:
 
 async def _carries(station: RunningStation) -> bool:
     """Return whether the station was told to discharge, and does."""
-    told = any(line["meaning"].startswith("discharge") for line in station.commands())
+    told = any(
+        line["meaning"].startswith(("discharge", "input off"))
+        for line in station.commands()
+    )
     state = await station.ask()
     return told and state["power_w"] > 0.0
 
@@ -529,7 +551,9 @@ def _print_states(states: dict[str, dict[str, object]]) -> None:
     for entity_id, state in sorted(states.items()):
         attributes = state["attributes"]
         assert isinstance(attributes, dict)
-        if HOME.lower().replace(" ", "_") in entity_id or "leaf" in entity_id:
+        if HOME.lower().replace(" ", "_") in entity_id or any(
+            name in entity_id for name in ("leaf", "portable")
+        ):
             unit = attributes.get("unit_of_measurement", "")
             print(f"    {entity_id:<58} {state['state']} {unit}")
 

@@ -15,7 +15,7 @@ LEAF = "LEAF"
 DASHBOARD = "demo-house"
 CHEAP, DEAR, EXPORT = 0.12, 0.36, 0.07
 # How the LEAF is reached.
-UNITS: Final = ("simulated", "echonet", "quasar", "battery_emulator")
+UNITS: Final = ("simulated", "echonet", "quasar", "battery_emulator", "portable")
 # Panels and habits of the demo's people, the same behind either unit.
 SEED, SOLAR_PEAK_W, SOH_PERCENT = 7, 4000, 92
 # A Quasar measures no house: Home Assistant's own Modbus integration reads the meter.

@@ -110,7 +110,7 @@ class Station:
         self._event("start")
         print(json.dumps(self.plant.state() | {"pid": os.getpid()}), flush=True)
         tasks = [asyncio.create_task(self._tick()), asyncio.create_task(stop.wait())]
-        if _lives(sys.stdin):
+        if lives(sys.stdin):
             tasks.append(asyncio.create_task(self._obey()))
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in left:
@@ -282,7 +282,7 @@ def _house(options: argparse.Namespace) -> House:
     )
 
 
-def _lives(stream: TextIO) -> bool:
+def lives(stream: TextIO) -> bool:
     """Return whether somebody may write lines to it."""
     with suppress(OSError, ValueError):
         mode = os.fstat(stream.fileno()).st_mode

@@ -515,6 +515,21 @@ def test_shifting_that_pays_less_than_the_unit_takes_for_itself_is_left(
     assert any(not row.on for row in rows) is shifts
 
 
+def test_what_is_told_first_keeps_the_dear_hours_from_nothing() -> None:
+    """The input is on at the start, and is told so; the next minute is dear."""
+    home = Home(plan=meant(IntentKind.CHARGE, 75.0))
+    home.run(0.02)
+    home.plan = meant(IntentKind.COVER)
+    home.run(0.02)
+    assert not home.is_on()
+    home.plan = meant(IntentKind.CHARGE, 75.0)
+    home.run(0.1)
+    assert not home.is_on()
+    assert home.reason is ReasonCode.DWELL
+    home.run(0.1)
+    assert home.is_on()
+
+
 def test_what_a_unit_always_takes_for_itself_is_no_reason_against_running() -> None:
     assert running_spec(INVERTER) == INVERTER.unit
     loss = running_spec(BYPASS).discharge_loss

@@ -128,6 +128,31 @@ def test_check_shows_a_second_life_battery_that_carries_the_evening() -> None:
     assert "command/PAUSE" not in result.stdout
 
 
+@pytest.mark.timeout(400)
+def test_check_shows_a_portable_unit_that_was_switched_off_for_the_evening() -> None:
+    """Its appliances run from it; the plug's own log says that it was switched."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "scripts.tools.demo", "--check"),
+            *("--unit", "portable", "--port", "8740"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=390,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "carries its appliances through the evening peak." in result.stdout
+    shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
+    assert shown["sensor.portable_status"] == "discharging"
+    assert shown["switch.portable_input"] == "off"
+    assert float(shown["sensor.portable_power"]) == pytest.approx(80.0, abs=1.0)
+    assert float(shown["sensor.portable_input_power"]) == 0.0
+    told = re.findall(r"^ {4}\S+ plug input=(\d)", result.stdout, re.MULTILINE)
+    assert told[-1] == "0"
+
+
 @pytest.mark.usefixtures("socket_enabled")
 def test_a_second_demo_takes_other_addresses() -> None:
     station, home = free_addresses()

@@ -113,8 +113,10 @@ class _Case:
         """Return whether the plug was switched just now, or often enough."""
         unit, now_s = self.unit, self.moment.now_s
         recent = [at_s for at_s in unit.reversals_s if now_s - at_s < 3600.0]
+        # What it was told first is mostly what its plug did already.
+        last_s = max(recent, default=None) if self.feeds else unit.command_s
         return len(recent) >= REVERSALS_AN_HOUR or (
-            unit.command_s is not None and now_s - unit.command_s < SWITCH_GAP_S
+            last_s is not None and now_s - last_s < SWITCH_GAP_S
         )
 
     def _on(self, reason: Reason, *, firm: bool = False) -> Wish:
