@@ -222,7 +222,6 @@ def test_a_meter_that_dies_with_the_output_tells_by_its_return_what_was_left() -
     bench = full(truth=old, load_w=60.0, output_dies=True)
     bench.live(8.0, on=False)
     assert not bench.plant.alive
-    assert bench.count.anchor is Anchor.FULL
     assert soc_percent(bench.count, BYPASS) is None
     bench.live(0.05, on=True)
     assert bench.count.anchor is Anchor.EMPTY
