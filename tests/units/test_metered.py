@@ -225,7 +225,7 @@ def state_of(hass: HomeAssistant, key: str) -> str:
     return state.state
 
 
-def plug_calls(calls: list[Event]) -> list[str]:
+def plug_calls(calls: list[Event[dict[str, Any]]]) -> list[str]:
     """Return what the plug was told."""
     return [
         call.data["service"]
