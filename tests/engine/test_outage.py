@@ -299,6 +299,27 @@ def test_a_person_is_waited_for_at_both_ends() -> None:
     assert phase(it) in (OutagePhase.RESTORING, OutagePhase.NORMAL)
 
 
+def test_a_dark_station_that_a_person_starts_is_waited_for_all_the_same() -> None:
+    it = house(backup=UnitBackup(by_hand=True))
+    it.set_grid(there=False)
+    it.unit_heard = False
+    it.run(600.0)
+    assert phase(it) is OutagePhase.WAITING_FOR_PERSON
+    assert NoticeCode.WAITING_FOR_PERSON in codes(it)
+    assert NoticeCode.BACKUP_NOT_POSSIBLE not in codes(it)
+
+
+def test_a_dark_station_without_its_car_is_not_waited_for() -> None:
+    it = house(backup=UnitBackup(by_hand=True))
+    it.plugged = False
+    it.run(3.0)
+    it.set_grid(there=False)
+    it.unit_heard = False
+    it.run(600.0)
+    assert phase(it) is OutagePhase.OUTAGE
+    assert NoticeCode.BACKUP_NOT_POSSIBLE in codes(it)
+
+
 def test_a_station_that_should_go_back_by_itself_and_does_not_needs_a_person() -> None:
     it = house()
     it.set_grid(there=False)

@@ -38,6 +38,20 @@ def begins_by_hand(known: UnitInputs) -> bool:
     return known.capabilities.islanding is IslandingStart.BY_HAND
 
 
+def waits_for_person(
+    unit: UnitState, known: UnitInputs, reason: NoBackup | None
+) -> bool:
+    """Return whether the unit could carry the house if somebody started it.
+
+    Until then it may be without power itself, and silent.
+    """
+    if not (can_carry(known) and begins_by_hand(known)):
+        return False
+    if reason is NoBackup.UNREACHABLE:
+        return unit.connected is not False
+    return reason is None
+
+
 def floor_percent(
     unit: UnitState, known: UnitInputs, settings: OutageSettings
 ) -> float:

@@ -7,7 +7,6 @@ is unknown neither begins an outage nor ends one.
 from dataclasses import dataclass, replace
 
 from .backup import (
-    begins_by_hand,
     burden_of,
     can_carry,
     carried_w,
@@ -15,6 +14,7 @@ from .backup import (
     islanding,
     no_backup,
     says_island,
+    waits_for_person,
     watch_floors,
 )
 from .guard import ASLEEP_S, FLOW_W
@@ -105,7 +105,7 @@ def proceed(
     burden: Burden | None = None
     given_w = carried_w(inputs, signs.carrying, now_s) if signs.carrying else None
     if memory.phase in CARRYING:
-        _settle_phase(memory, inputs, signs, reasons, now_s)
+        _settle_phase(state, inputs, signs, reasons, now_s)
         if memory.test:
             given_w = state.load_w
         watch_floors(state, inputs, signs.carrying, now_s)
@@ -324,13 +324,14 @@ def _finish(memory: OutageMemory, back_s: float, now_s: float) -> OutageRecord |
 
 
 def _settle_phase(
-    memory: OutageMemory,
+    state: HomeState,
     inputs: Inputs,
     signs: Signs,
     reasons: dict[str, NoBackup],
     now_s: float,
 ) -> None:
     """See who carries the house, and whether a person is waited for."""
+    memory = state.outage
     if memory.test:
         return
     settings = inputs.outage
@@ -345,7 +346,7 @@ def _settle_phase(
         # Somebody is switching.
         return
     elif signs.away and any(
-        can_carry(known) and begins_by_hand(known) and key not in reasons
+        waits_for_person(state.units[key], known, reasons.get(key))
         for key, known in inputs.units.items()
     ):
         phase = OutagePhase.WAITING_FOR_PERSON

@@ -1,6 +1,6 @@
 """What is done for the house in an outage and after it, and what people are told."""
 
-from .backup import FELT_S, begins_by_hand, can_carry, floor_percent, stores_of
+from .backup import FELT_S, floor_percent, stores_of, waits_for_person
 from .model import HomeMode, Inputs
 from .outage_memory import OutageMemory
 from .outage_model import (
@@ -149,7 +149,7 @@ def unit_notices(
         result += [
             Notice(code=NoticeCode.WAITING_FOR_PERSON, subject=key)
             for key, known in inputs.units.items()
-            if can_carry(known) and begins_by_hand(known) and key not in reasons
+            if waits_for_person(state.units[key], known, reasons.get(key))
         ]
     if memory.phase is OutagePhase.WAITING_TO_SWITCH_BACK:
         result += [Notice(code=NoticeCode.SWITCH_BACK, subject=key) for key in carrying]
