@@ -196,6 +196,7 @@ def test_issues(language: str) -> None:
     assert _texts(language)["issues"].keys() == {
         *(f"{health.ISSUE_BACKUP}_{reason}" for reason in outage_notices.REPAIRED),
         *(f"outage_{code}" for code in NoticeCode),
+        outage_notices.LOADS_LEFT,
         outage_notices.SUMMARY,
         outage_notices.SUMMARY_TEST,
         health.ISSUE_GRID_SIGN,

@@ -224,7 +224,7 @@ class Home:
             self._stop_meters()
             self._stop_meters = None
         await self.prices.async_stop()
-        await self.outages.async_stop()
+        await self.outages.async_stop(self.state.outage)
         await self._saver.async_close()
 
     @callback

@@ -1,6 +1,6 @@
 """Tells people what they have to know or do in an outage."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from homeassistant.components import persistent_notification
@@ -23,6 +23,7 @@ from .outage_setup import CONF_STEPS, CONF_STEPS_BACK
 GRACE_S: Final = 900.0
 # What nobody can put right, or what is only a car that is away, is no repair.
 REPAIRED: Final = (NoBackup.WRONG_MODE, NoBackup.FAULT, NoBackup.UNREACHABLE)
+LOADS_LEFT: Final = "outage_loads_left"
 SUMMARY: Final = "outage_summary"
 SUMMARY_TEST: Final = "outage_summary_test"
 CATEGORY: Final = "issues"
@@ -58,7 +59,8 @@ class OutageNotices:
         self._texts: Mapping[str, str] = {}
 
     async def async_load(self) -> None:
-        """Get the words."""
+        """Get the words; what was left off by itself is looked after again."""
+        persistent_notification.async_dismiss(self._hass, self._id(LOADS_LEFT, None))
         self._texts = {
             key: text
             for category in (CATEGORY, REASON_CATEGORY)
@@ -90,13 +92,22 @@ class OutageNotices:
             self._summarise(decision.ended)
 
     @callback
-    def async_stop(self) -> None:
-        """Take back what nobody looks after any more."""
+    def async_stop(self, left: Collection[str]) -> None:
+        """Take back what nobody looks after any more; tell which loads are `left` off.
+
+        The home may be back in a moment, or never.
+        """
         for code, subject in self._shown:
             persistent_notification.async_dismiss(
                 self._hass, self._id(code.value, subject)
             )
         self._shown = set()
+        if left:
+            self._create(
+                LOADS_LEFT,
+                self._id(LOADS_LEFT, None),
+                {"shed": ", ".join(map(self._name, left))},
+            )
 
     def _check_repairs(self, decision: OutageDecision, now_s: float) -> None:
         missing: set[tuple[str, NoBackup]] = {

@@ -13,6 +13,7 @@ from homeassistant.helpers.event import async_call_later
 
 from .const import CONF_WATCH, DOMAIN, LOGGER
 from .engine.model import Decision, Inputs
+from .engine.outage_memory import OutageMemory
 from .engine.outage_model import (
     LoadOutlook,
     OutageDecision,
@@ -104,7 +105,7 @@ class HomeOutages:
         self._stops.append(self._loads.async_start())
         self._watches.async_start()
 
-    async def async_stop(self) -> None:
+    async def async_stop(self, memory: OutageMemory) -> None:
         """Look no more; what stands is shown again when the home is back."""
         while self._stops:
             self._stops.pop()()
@@ -113,7 +114,9 @@ class HomeOutages:
             if cancel is not None:
                 cancel()
         self._next = self._test_end = None
-        self._notices.async_stop()
+        self._notices.async_stop(
+            [load for load, known in memory.loads.items() if known.kept is None]
+        )
         if self._saving is not None:
             await asyncio.wait([self._saving])
         await self._async_write()

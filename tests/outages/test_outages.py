@@ -206,6 +206,39 @@ async def test_a_station_that_starts_by_hand_tells_how(
     assert kinds(events) == ["began", "waiting_for_person", "carried"]
 
 
+async def test_a_home_that_goes_while_loads_are_off_tells_which(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    home = await start(hass, freezer, advance, soc_percent=99)
+    cut(hass, home)
+    await advance(70)
+    assert shown(hass, PUMP) == "off"
+    assert await hass.config_entries.async_remove(home.entry.entry_id)
+    await hass.async_block_till_done()
+    assert set(notices(hass)) == {"outage_loads_left"}
+    assert all(
+        load in notices(hass)["outage_loads_left"]
+        for load in ("heater", "Lamp", "pump")
+    )
+
+
+async def test_a_home_that_is_back_looks_after_its_loads_again(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    home = await start(hass, freezer, advance, soc_percent=99)
+    cut(hass, home)
+    await advance(70)
+    entry = home.entry
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert "outage_loads_left" in notices(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await advance(10)
+    assert "outage_loads_left" not in notices(hass)
+    assert "loads_shed" in notices(hass)
+    assert shown(hass, PUMP) == "off"
+
+
 async def test_a_load_that_fails_is_logged_once(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
