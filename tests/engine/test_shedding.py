@@ -199,6 +199,32 @@ def test_what_comes_on_by_itself_goes_off_again() -> None:
     assert [it.load for it in board.shed(53.0, LOW)] == ["boiler"]
 
 
+def test_who_presses_the_switch_again_and_again_wins_but_for_strict_tiers() -> None:
+    for strict in (False, True):
+        board = Board(replace(COMFORT, strict=strict), heater=on())
+        board.shed(0.0, LOW)
+        board.loads["heater"] = OFF
+        board.shed(2.0, LOW)
+        # So soon after it was told, nobody knows who did that.
+        board.loads["heater"] = on(by_person=False, changed_s=START_S + 6.0)
+        assert len(board.shed(6.0, LOW)) == 1
+        board.loads["heater"] = OFF
+        board.shed(8.0, LOW)
+        board.loads["heater"] = on(by_person=False, changed_s=START_S + 12.0)
+        assert bool(board.shed(12.0, LOW)) is strict
+        assert (NoticeCode.LOADS_SHED in board.codes()) is strict
+
+
+def test_what_comes_on_by_itself_now_and_then_is_nobody_pressing_a_switch() -> None:
+    board = Board(COMFORT, heater=on())
+    board.shed(0.0, LOW)
+    for since_s in (100.0, 200.0, 300.0):
+        board.loads["heater"] = OFF
+        board.shed(since_s - 90.0, LOW)
+        board.loads["heater"] = on(by_person=False, changed_s=START_S + since_s)
+        assert len(board.shed(since_s, LOW)) == 1
+
+
 def test_what_somebody_turns_on_in_a_shed_tier_is_left_alone() -> None:
     board = Board(COMFORT, heater=OFF)
     board.shed(0.0, LOW)
@@ -381,6 +407,20 @@ def test_a_lamp_that_somebody_used_since_is_left_alone() -> None:
     house.run(300.0)
     house.set_grid(there=True)
     house.run(300.0)
+    assert house.loads["lamp"].on
+
+
+def test_a_lamp_that_somebody_presses_again_and_again_stays_on() -> None:
+    house = House(settings=SETTINGS, soc_percent=90.0)
+    house.run(3.0)
+    house.set_grid(there=False)
+    house.run(10.0)
+    for _ in range(2):
+        assert not house.loads["lamp"].on
+        house.loads["lamp"].turn(house.now_s, on=True, by_person=False)
+        house.run(5.0)
+    assert house.loads["lamp"].on
+    house.run(60.0)
     assert house.loads["lamp"].on
 
 

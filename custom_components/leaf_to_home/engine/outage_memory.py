@@ -6,6 +6,9 @@ from typing import Any, Self
 
 from .outage_model import OutagePhase, OutageRecord, Runtime, ShedReason
 
+# Nothing switches itself on twice so soon after it was told to be off.
+DEFIES_S = 30.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TierMemory:
@@ -22,7 +25,8 @@ class LoadMemory:
 
     Since `off_s` it is seen off. It was told `tries` times since it last obeyed, the
     last time at `told_s`. What somebody turned on again is `kept` on against all
-    reasons up to that one. With `wanted` it was told to be on again.
+    reasons up to that one; `defied` is what came on again at once, so that it is
+    somebody the next time. With `wanted` it was told to be on again.
     """
 
     tier: str
@@ -34,6 +38,7 @@ class LoadMemory:
     off_s: float | None = None
     tries: int = 1
     kept: ShedReason | None = None
+    defied: bool = False
     wanted: bool = False
 
 
@@ -42,13 +47,14 @@ class SeenLoad:
     """A load that may switch itself on when power returns.
 
     `on` is how it was while the grid was there, `told_s` when it was put back, and
-    `used` whether somebody has used it since.
+    `used` whether somebody has used it since; `defied` as with what was shed.
     """
 
     on: bool
     state: str | None = None
     told_s: float | None = None
     tries: int = 0
+    defied: bool = False
     used: bool = False
 
 
@@ -160,6 +166,13 @@ _MOMENTS = (
     "restored_s",
     "overload_s",
 )
+
+
+def at_once(changed_s: float | None, told_s: float | None) -> bool:
+    """Return whether a load came on so soon that somebody may not want it off."""
+    if changed_s is None or told_s is None:
+        return False
+    return 0.0 <= changed_s - told_s < DEFIES_S
 
 
 def _moved[T: Any](item: T, moved: Callable[[float], float]) -> T:

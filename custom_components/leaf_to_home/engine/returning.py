@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .outage_memory import OutageMemory, SeenLoad
+from .outage_memory import OutageMemory, SeenLoad, at_once
 from .outage_model import LoadAction, LoadCommand, LoadInput, OutageSettings
 
 # How a load is counts as meant when it was so this long, or somebody made it so.
@@ -47,7 +47,8 @@ def put_back(
         if now is None or now.on is None or seen.used:
             continue
         changed = now.changed_s is not None and now.changed_s > since_s - UNNOTICED_S
-        if changed and now.by_person:
+        defies = now.on and not seen.tries and at_once(now.changed_s, seen.told_s)
+        if (changed and now.by_person) or (defies and seen.defied):
             memory.seen[load] = replace(seen, used=True)
         elif not now.on:
             if seen.tries:
@@ -58,7 +59,12 @@ def put_back(
                 seen.tries and told_s is not None and now_s - told_s < OBEY_S
             ):
                 continue
-            memory.seen[load] = replace(seen, told_s=now_s, tries=seen.tries + 1)
+            memory.seen[load] = replace(
+                seen,
+                told_s=now_s,
+                tries=seen.tries + 1,
+                defied=defies or seen.defied,
+            )
             commands.append(
                 LoadCommand(load=load, action=LoadAction.PUT_BACK, state=seen.state)
             )

@@ -8,7 +8,7 @@ again, or somebody has decided otherwise: nothing is shed without being known.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from .outage_memory import LoadMemory, OutageMemory, TierMemory
+from .outage_memory import LoadMemory, OutageMemory, TierMemory, at_once
 from .outage_model import (
     LoadAction,
     LoadCommand,
@@ -299,7 +299,9 @@ def _hold_off(
         return None
     # For a worse reason than before even what somebody wants goes off, once.
     worse = shed_.since_s > known.told_s
-    if not worse and not tier.strict and _by_person(now, known.told_s):
+    defies = known.off_s is not None and at_once(now.changed_s, known.told_s)
+    wanted = _by_person(now, known.told_s) or (defies and known.defied)
+    if not worse and not tier.strict and wanted:
         memory.loads[load] = replace(known, kept=shed_.reason, told_s=now_s)
         return None
     waits_s = OBEY_S if known.tries < TRIES else RETRY_S
@@ -313,6 +315,7 @@ def _hold_off(
         off_s=None,
         tries=known.tries + 1,
         kept=None,
+        defied=defies or known.defied,
         wanted=False,
     )
     return _tell_off(memory, load, known, shed_.reason)
