@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 
 from .engine.battery import UnitKind, UnitSpec
 from .engine.model import OutcomeKind, UnitStatus
-from .engine.outage_model import OutageDecision, OutagePhase
+from .engine.outage_model import NoBackup, OutageDecision, OutagePhase
 from .entity import LeafToHomeHomeEntity, LeafToHomeUnitEntity
 from .home import LeafToHomeConfigEntry
 
@@ -56,8 +56,11 @@ def _problem(unit: LeafToHomeUnitEntity) -> bool | None:
 
 
 def _backup_possible(unit: LeafToHomeUnitEntity) -> bool | None:
-    decision = unit.home.outages.decision
-    return None if decision is None else unit.unit.subentry_id not in decision.no_backup
+    if (decision := unit.home.outages.decision) is None:
+        return None
+    reason = decision.no_backup.get(unit.unit.subentry_id)
+    # What is silent may be able to.
+    return None if reason is NoBackup.UNREACHABLE else reason is None
 
 
 def _watch(decision: OutageDecision) -> Mapping[str, Any]:

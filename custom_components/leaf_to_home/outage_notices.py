@@ -9,11 +9,11 @@ from homeassistant.helpers import translation
 
 from .const import CONF_BACKUP, DOMAIN
 from .engine.outage_model import (
+    CARRYING,
     NoBackup,
     Notice,
     NoticeCode,
     OutageDecision,
-    OutagePhase,
     OutageRecord,
 )
 from .health import HomeHealth
@@ -78,7 +78,7 @@ class OutageNotices:
             (notice.code, notice.subject): notice
             for notice in decision.notices
             if notice.code is not NoticeCode.BACKUP_NOT_POSSIBLE
-            or decision.phase is not OutagePhase.NORMAL
+            or decision.phase in CARRYING
         }
         for key in standing.keys() - self._shown:
             self._show(standing[key])

@@ -1,0 +1,162 @@
+"""What people are told of outages: repairs, the logbook, and what is put back."""
+
+from collections.abc import Callable
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import Context, Event, HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+import pytest
+
+from custom_components.leaf_to_home.const import DOMAIN
+from custom_components.leaf_to_home.engine.model import UnitStatus
+from custom_components.leaf_to_home.engine.outage_model import OutagePhase
+from custom_components.leaf_to_home.logbook import async_describe_events
+from tests.conftest import UNIT_ID, Advance, make_entry, setup, unit_data
+from tests.outages.houses import LAMP, MAINS, cut, phase, shown
+from tests.outages.test_outages import notices, start
+from tests.recording import DRIVER, UNITS
+
+POSSIBLE = "binary_sensor.leaf_backup_possible"
+WHY = "sensor.leaf_backup"
+
+
+def repairs(hass: HomeAssistant) -> set[str]:
+    """Return which repairs stand that concern backup."""
+    return {
+        str(issue.translation_key)
+        for issue in ir.async_get(hass).issues.values()
+        if issue.domain == DOMAIN and issue.issue_id.startswith("backup_")
+    }
+
+
+async def turn(
+    hass: HomeAssistant, service: str, context: Context | None = None
+) -> None:
+    """Switch the lamp, with somebody's context or as by itself."""
+    await hass.services.async_call(
+        "input_boolean",
+        service,
+        {"entity_id": "input_boolean.lamp"},
+        blocking=True,
+        context=context,
+    )
+    await hass.async_block_till_done()
+
+
+@pytest.mark.usefixtures("recording_driver")
+@pytest.mark.parametrize(
+    ("said", "well", "key"),
+    [
+        ({"may_island": False}, {"may_island": True}, "backup_wrong_mode"),
+        ({"status": UnitStatus.FAULT}, {"status": UnitStatus.IDLE}, "backup_fault"),
+    ],
+)
+async def test_a_unit_that_could_not_start_is_a_repair_when_it_lasts(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+    said: dict[str, Any],
+    well: dict[str, Any],
+    key: str,
+) -> None:
+    entry = make_entry(unit_data(DRIVER, backup={"by_hand": True}))
+    await setup(hass, entry)
+
+    async def go_on(minutes: int, **values: Any) -> None:
+        for _ in range(minutes):
+            freezer.tick(58.0)
+            UNITS[UNIT_ID].push(**values)
+            await advance(2)
+
+    await go_on(1)
+    assert shown(hass, POSSIBLE) == "on"
+    await go_on(14, **said)
+    assert shown(hass, POSSIBLE) == "off"
+    assert repairs(hass) == set(), "a moment is not worth anybody's time"
+    await go_on(2)
+    assert repairs(hass) == {key}
+    await go_on(1, **well)
+    assert repairs(hass) == set()
+
+
+@pytest.mark.usefixtures("recording_driver")
+async def test_of_a_silent_unit_nobody_knows_whether_it_could_start(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    await setup(hass, make_entry(unit_data(DRIVER, backup={"by_hand": True})))
+    await advance(2)
+    assert shown(hass, POSSIBLE) == "on"
+    freezer.tick(300.0)
+    await advance(15)
+    assert shown(hass, WHY) == "unreachable"
+    assert shown(hass, POSSIBLE) == "unknown"
+
+
+@pytest.mark.usefixtures("recording_driver")
+async def test_that_the_grid_is_gone_is_not_said_when_it_is_back(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    hass.states.async_set(MAINS, "on")
+    hass.states.async_set(LAMP, "off")
+    home = await setup(
+        hass,
+        make_entry(
+            unit_data(DRIVER, backup={"by_hand": True}),
+            data={"grid": {"kind": "sensor", "entity": "sensor.grid"}, "mains": MAINS},
+            options={"outage": {"put_back": [LAMP], "stable_s": 10.0}},
+        ),
+    )
+    key = f"backup_not_possible_{UNIT_ID}"
+    UNITS[UNIT_ID].push(may_island=False)
+    hass.states.async_set(MAINS, "off")
+    await advance(10)
+    assert phase(home) is OutagePhase.OUTAGE
+    assert key in notices(hass)
+    hass.states.async_set(MAINS, "on")
+    for _ in range(12):
+        UNITS[UNIT_ID].push()
+        await advance(1)
+    assert phase(home) is OutagePhase.RESTORING
+    assert key not in notices(hass)
+
+
+async def test_the_logbook_has_what_happened_in_the_words_of_the_event(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    told: dict[str, Callable[[Event], dict[str, str]]] = {}
+    async_describe_events(
+        hass, lambda domain, kind, describe: told.update({f"{domain} {kind}": describe})
+    )
+    describe = told["leaf_to_home leaf_to_home_outage"]
+    entries: list[dict[str, str]] = []
+    hass.bus.async_listen(
+        "leaf_to_home_outage", lambda event: entries.append(describe(event))
+    )
+    home = await start(hass, freezer, advance, soc_percent=99)
+    cut(hass, home)
+    await advance(70)
+    assert {"name": "Home", "message": "The grid is gone"} in entries
+    assert {"name": "Home", "message": "Loads were shed: Comfort"} in entries
+
+
+async def test_a_lamp_that_comes_on_with_the_power_is_put_back_but_for_people(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    home = await start(
+        hass, freezer, advance, loads=(), options={"outage": {"put_back": [LAMP]}}
+    )
+    await turn(hass, "turn_off")
+    await advance(130)
+    cut(hass, home)
+    await advance(40)
+    await turn(hass, "turn_on")
+    await advance(5)
+    assert shown(hass, LAMP) == "off"
+    await turn(hass, "turn_on", Context(parent_id="01JAUTOMATION0000000000000"))
+    await advance(5)
+    assert shown(hass, LAMP) == "on"
+    cut(hass, home, back=True)
+    await advance(300)
+    assert phase(home) is OutagePhase.NORMAL
+    assert shown(hass, LAMP) == "on"
