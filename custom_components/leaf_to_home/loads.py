@@ -30,6 +30,7 @@ from homeassistant.const import (
 from homeassistant.core import (
     CALLBACK_TYPE,
     Context,
+    CoreState,
     Event,
     EventStateChangedData,
     HomeAssistant,
@@ -126,8 +127,20 @@ class HomeLoads:
         self._power_s = now_s
 
     def inputs(self, also: Iterable[str] = ()) -> dict[str, LoadInput]:
-        """Return what is known of each load, and of others that were shed before."""
-        return {load: self._input(load) for load in (*self._loads, *also)}
+        """Return what is known of each load, and of others that were shed before.
+
+        Of these, what no longer exists is left out: it would be waited for for ever.
+        """
+        others = [load for load in also if load in self._loads or self._exists(load)]
+        return {load: self._input(load) for load in (*self._loads, *others)}
+
+    def _exists(self, load: str) -> bool:
+        """Return whether there is such an entity, or may be when all have started."""
+        return (
+            self._hass.states.get(load) is not None
+            or self._hass.state is not CoreState.running
+            or er.async_get(self._hass).async_get(load) is not None
+        )
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what is known of each load, and which failed last."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Context, Event, HomeAssistant
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 
 from custom_components.leaf_to_home.const import DOMAIN
@@ -13,7 +13,7 @@ from custom_components.leaf_to_home.engine.model import UnitStatus
 from custom_components.leaf_to_home.engine.outage_model import OutagePhase
 from custom_components.leaf_to_home.logbook import async_describe_events
 from tests.conftest import UNIT_ID, Advance, make_entry, setup, unit_data
-from tests.outages.houses import LAMP, MAINS, cut, phase, shown
+from tests.outages.houses import HEATER, LAMP, MAINS, PUMP, TIER_ID, cut, phase, shown
 from tests.outages.test_outages import notices, start
 from tests.recording import DRIVER, UNITS
 
@@ -160,3 +160,27 @@ async def test_a_lamp_that_comes_on_with_the_power_is_put_back_but_for_people(
     await advance(300)
     assert phase(home) is OutagePhase.NORMAL
     assert shown(hass, LAMP) == "on"
+
+
+async def test_a_load_that_no_longer_exists_is_not_called_off_for_ever(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    home = await start(hass, freezer, advance, soc_percent=99)
+    entry = home.entry
+    cut(hass, home)
+    await advance(70)
+    assert shown(hass, PUMP) == "off"
+    # Somebody throws the pump out and takes it out of its tier.
+    er.async_get(hass).async_remove(PUMP)
+    hass.states.async_remove(PUMP)
+    tier = entry.subentries[TIER_ID]
+    hass.config_entries.async_update_subentry(
+        entry, tier, data={**tier.data, "loads": [HEATER, LAMP]}
+    )
+    await hass.async_block_till_done()
+    home = entry.runtime_data.home
+    cut(hass, home, back=True)
+    await advance(400)
+    assert phase(home) is OutagePhase.NORMAL
+    assert shown(hass, LAMP) == "on"
+    assert set(notices(hass)) == {"outage_summary"}
