@@ -242,4 +242,4 @@ async def test_a_unit_that_cannot_island_is_not_asked(
     await setup(hass, entry)
     walk = await unit_flow(hass, entry)
     assert walk.step == "reconfigure"
-    assert set(walk.result["menu_options"]) == {"hardware", "trips"}
+    assert set(walk.result["menu_options"]) == {"car_sources", "hardware", "trips"}
