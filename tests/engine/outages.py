@@ -70,13 +70,18 @@ SITE = dear_site(main_limit_w=10_000.0)
 
 @dataclass(kw_only=True)
 class Load:
-    """A load as Home Assistant sees it; `deaf` does not obey, `away` is not heard."""
+    """A load as Home Assistant sees it.
+
+    One that is `deaf` does not obey, one that is `away` is not heard; one that is
+    `awake` is heard, and obeys, in the dark.
+    """
 
     on: bool
     by_person: bool = True
     changed_s: float = START_S - 3600.0
     deaf: bool = False
     away: bool = False
+    awake: bool = False
 
     def turn(self, now_s: float, *, on: bool, by_person: bool) -> None:
         """Turn it on or off."""
@@ -137,6 +142,10 @@ class House:
         """Return whether there is light."""
         return self.grid or self.islands
 
+    def reaches(self, load: Load) -> bool:
+        """Return whether a load is heard."""
+        return not load.away and (self.powered or load.awake)
+
     def set_grid(self, *, there: bool) -> None:
         """Cut the mains, or bring them back; the station follows."""
         if there is self.grid:
@@ -187,7 +196,7 @@ class House:
             outage_test=self.test,
             loads={
                 key: LoadInput(
-                    on=None if load.away or not self.powered else load.on,
+                    on=load.on if self.reaches(load) else None,
                     state="on" if load.on else "off",
                     by_person=load.by_person,
                     changed_s=load.changed_s,
@@ -241,7 +250,7 @@ class House:
         for command in decision.outage.commands:
             self.told.append((self.now_s, command))
             load = self.loads[command.load]
-            if load.deaf or load.away or not self.powered:
+            if load.deaf or not self.reaches(load):
                 continue
             on = command.action is LoadAction.RESTORE
             load.turn(self.now_s, on=on, by_person=False)
@@ -390,6 +399,7 @@ EVENTS: dict[str, Callable[[House, Random], None]] = {
     "by itself": lambda house, random: someone(house, random, by_person=False),
     "deaf": lambda house, random: toggle(house, random, "deaf"),
     "away": lambda house, random: toggle(house, random, "away"),
+    "awake": lambda house, random: toggle(house, random, "awake"),
     "test": lambda house, _: setattr(house, "test", not house.test),
     "mode": change_mode,
     "tiers": lambda house, random: setattr(

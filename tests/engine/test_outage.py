@@ -18,17 +18,22 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.engine.outage import charging_share
 from custom_components.leaf_to_home.engine.outage_model import (
     LoadAction,
+    LoadCommand,
+    LoadInput,
+    LoadOutlook,
     NoBackup,
     NoticeCode,
     OutagePhase,
     OutageSettings,
+    ShedReason,
+    Tier,
     UnitBackup,
     agreed,
 )
-from custom_components.leaf_to_home.engine.state import HomeState
+from custom_components.leaf_to_home.engine.state import HomeSettings, HomeState
 from custom_components.leaf_to_home.engine.step import step
 from tests.engine.loop import LEAF, START_S
-from tests.engine.outages import EVENTS, SETTINGS, House, live, settle
+from tests.engine.outages import EVENTS, SETTINGS, House, live, settle, start
 from tests.engine.parts import home, inputs, known, reading, thorough, unit
 
 PLAIN = OutageSettings()
@@ -277,6 +282,101 @@ def test_outages_are_counted_by_the_local_year() -> None:
     assert decision.outage is not None
     assert decision.outage.outages_this_year == 0, "it began in the old one"
     assert decision.outage.minutes_this_year == pytest.approx(20.0, abs=0.7)
+
+
+def before_the_station(**values: Any) -> House:
+    """Return a house in the dark, whose loads are heard, and whose station can start.
+
+    The loads have power of their own for a while.
+    """
+    it = house(
+        **{"settings": SETTINGS, "backup": UnitBackup(limit_w=6000.0, by_hand=True)}
+        | values
+    )
+    for load in it.loads.values():
+        load.awake = True
+    return it
+
+
+def test_a_tier_below_its_charge_is_shed_before_the_station_starts() -> None:
+    it = before_the_station(soc_percent=50.0)
+    it.loads["boiler"].awake = False
+    it.set_grid(there=False)
+    it.run(4.0)
+    assert phase(it) is OutagePhase.WAITING_FOR_PERSON
+    assert [(told.load, told.reason) for _, told in it.told] == [
+        ("heater", ShedReason.STATE_OF_CHARGE)
+    ], "what is not heard is not told, nor is a tier with enough left"
+    it.run(60.0)
+    assert len(it.told) == 1
+    start(it)
+    it.run(300.0)
+    assert set(it.state.outage.tiers) == {"comfort"}
+    assert not it.loads["heater"].on
+
+
+def test_before_the_station_starts_the_usual_load_says_how_long_it_lasts() -> None:
+    def shed_after(outlook: LoadOutlook | None) -> list[str]:
+        state = home(
+            settings=HomeSettings(mode=HomeMode.AUTOMATIC),
+            units={"leaf": unit(stored_kwh=None, anchor_soc_percent=None)},
+        )
+        tiers = OutageSettings(
+            tiers=(Tier(key="food", loads=("fridge",), runtime_h=2.0),)
+        )
+        loads = {"fridge": LoadInput(on=True, state="on", power_w=150.0)}
+        commands: list[LoadCommand] = []
+        for second in range(6):
+            now_s = START_S + second
+            said = known(
+                reading=reading(time_s=now_s, soc_percent=30.0),
+                backup=UnitBackup(by_hand=True),
+            )
+            state, decision = step(
+                state,
+                inputs(
+                    units={"leaf": said},
+                    mains_signs=(second == 0,),
+                    outage=tiers,
+                    loads=loads,
+                    load_outlook=outlook,
+                ),
+                now_s,
+            )
+            assert decision.outage is not None
+            commands += decision.outage.commands
+        assert state.outage.phase is OutagePhase.WAITING_FOR_PERSON
+        return [command.load for command in commands]
+
+    def usual(load_w: float) -> LoadOutlook:
+        day_w = (load_w,) * 96
+        return LoadOutlook(
+            start_s=START_S, step_s=900.0, low_w=day_w, likely_w=day_w, high_w=day_w
+        )
+
+    assert shed_after(usual(5500.0)) == ["fridge"]
+    assert shed_after(usual(300.0)) == []
+    assert shed_after(None) == [], "a moment's load sheds nothing for hours"
+
+
+def test_what_cannot_be_carried_is_not_shed_for_it() -> None:
+    it = before_the_station(soc_percent=50.0)
+    it.plugged = False
+    it.set_grid(there=False)
+    it.run(60.0)
+    assert phase(it) is OutagePhase.OUTAGE
+    assert it.told == []
+
+
+def test_the_grid_that_is_back_sheds_nothing() -> None:
+    it = before_the_station(soc_percent=70.0)
+    it.set_grid(there=False)
+    it.run(10.0)
+    it.set_grid(there=True)
+    it.soc_percent = 50.0
+    it.run(100.0)
+    assert phase(it) is OutagePhase.OUTAGE
+    assert not [told for _, told in it.told if told.action is LoadAction.SHED]
 
 
 def test_a_person_is_waited_for_at_both_ends() -> None:

@@ -242,6 +242,34 @@ def test_a_load_that_refuses_is_told_again_and_then_people_are() -> None:
     assert NoticeCode.LOAD_REFUSES not in board.codes()
 
 
+def test_what_was_told_in_the_dark_is_told_again_when_there_is_light() -> None:
+    board = Board(COMFORT, heater=on(), boiler=LoadInput(on=None))
+    dark = replace(LOW, dark=True)
+    told = [second for second in range(700) if board.shed(float(second), dark)]
+    assert told == [0], "a load without power cannot obey"
+    assert NoticeCode.LOAD_REFUSES not in board.codes()
+    assert "boiler" not in board.memory.loads, "what is not heard is left alone"
+    board.loads["boiler"] = on(by_person=False, changed_s=START_S + 700.0)
+    told_loads = [
+        (second, command.load)
+        for second in range(700, 715)
+        for command in board.shed(float(second), LOW)
+    ]
+    assert told_loads[:2] == [(700, "heater"), (700, "boiler")]
+    assert told_loads[2:] == [(710, "heater"), (710, "boiler")], "now it counts"
+
+
+def test_the_dark_takes_nothing_from_what_people_want_on() -> None:
+    board = Board(COMFORT, heater=on())
+    board.shed(0.0, LOW)
+    board.loads["heater"] = OFF
+    board.shed(2.0, LOW)
+    board.loads["heater"] = on(by_person=True, changed_s=START_S + 50.0)
+    assert board.shed(51.0, LOW) == []
+    assert board.shed(60.0, replace(LOW, dark=True)) == []
+    assert board.shed(90.0, LOW) == []
+
+
 def test_a_charge_about_the_threshold_makes_nothing_flap() -> None:
     board = Board(COMFORT, heater=on())
     board.shed(0.0, LOW)

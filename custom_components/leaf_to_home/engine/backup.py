@@ -216,8 +216,13 @@ def burden_of(
     carrying: list[str],
     given_w: float | None,
     now_s: float,
+    *,
+    expected: list[str],
 ) -> Burden:
-    """Return what the units that carry bear, and what they have left."""
+    """Return what the units that carry bear, and what they have left.
+
+    Before any does, it is what those have left that are `expected` to.
+    """
     memory = state.outage
     runtime = memory.runtime
     backups = [(inputs.units[key].spec, inputs.units[key].backup) for key in carrying]
@@ -229,8 +234,12 @@ def burden_of(
     leg_limits_w = [limit_w for limit_w in legs if limit_w is not None]
     legged = bool(legs) and len(leg_limits_w) == len(legs)
     played = memory.test
-    # A moment's load sheds nothing for hours.
-    felt = bool(carrying) and memory.load_seen_s >= FELT_S
+    # A moment's load sheds nothing for hours; what the house usually draws may.
+    felt = (
+        memory.load_seen_s >= FELT_S
+        if carrying
+        else bool(expected) and inputs.load_outlook is not None
+    )
     return Burden(
         power_w=None if played else given_w,
         limit_w=sum(limits_w) if limits_w else None,
@@ -239,10 +248,11 @@ def burden_of(
             for phase in inputs.phases
         ),
         leg_limit_w=sum(leg_limits_w) if legged else None,
-        soc_percent=charge_percent(state, inputs, carrying),
+        soc_percent=charge_percent(state, inputs, carrying or expected),
         low_h=runtime.low_h if felt and runtime is not None else None,
         gain_h=runtime.tier_gain_h if runtime is not None else {},
         endless=felt and runtime is not None and runtime.low_h is None,
         floor=bool(carrying) and all(key in memory.floors_s for key in carrying),
         played=played,
+        dark=bool(expected) and not carrying,
     )

@@ -119,7 +119,16 @@ def proceed(
     ]
     foresee(state, inputs, keys, now_s, anew=memory.phase is not before)
     if memory.phase in CARRYING:
-        burden = burden_of(state, inputs, signs.carrying, given_w, now_s)
+        # What is low already goes before the station starts, which has it easier then.
+        dark = signs.away and not signs.carrying and not memory.test
+        burden = burden_of(
+            state,
+            inputs,
+            signs.carrying,
+            given_w,
+            now_s,
+            expected=keys if dark else [],
+        )
         commands = care(state, inputs, burden, now_s)
         if commands:
             # What was carried before says nothing of what is carried now.

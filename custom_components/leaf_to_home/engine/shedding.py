@@ -54,7 +54,8 @@ _OVERLOADS = frozenset({ShedReason.OVERLOAD, ShedReason.LEG_OVERLOAD})
 class Burden:
     """What those that carry bear, and what they have left; None is unknown.
 
-    `legs_w` and `leg_limit_w` are of each leg. At the `floor` everything goes.
+    `legs_w` and `leg_limit_w` are of each leg. At the `floor` everything goes. In the
+    `dark` nothing carries the house yet, and what is left is that of who will.
     """
 
     power_w: float | None = None
@@ -67,6 +68,7 @@ class Burden:
     endless: bool = False
     floor: bool = False
     played: bool = False
+    dark: bool = False
 
 
 def shed(
@@ -93,7 +95,9 @@ def shed(
         known = memory.tiers.get(tier.key)
         if known is not None:
             for load in tier.loads:
-                command = _hold_off(memory, tier, known, load, loads.get(load), now_s)
+                command = _hold_off(
+                    memory, tier, known, load, loads.get(load), now_s, dark=burden.dark
+                )
                 if command is not None:
                     commands.append(command)
     return commands
@@ -259,6 +263,8 @@ def _hold_off(
     load: str,
     now: LoadInput | None,
     now_s: float,
+    *,
+    dark: bool,
 ) -> LoadCommand | None:
     """Turn a load of a shed tier off, unless somebody wants it on."""
     known = memory.loads.get(load)
@@ -291,8 +297,13 @@ def _hold_off(
             told_s=now_s,
             state=now.state,
             power_w=now.power_w,
+            tries=0 if dark else 1,
         )
         return _tell_off(memory, load, known, shed_.reason)
+    if dark:
+        # Without power it may be unable to obey: it is told again when there is light.
+        memory.loads[load] = replace(known, tries=0)
+        return None
     if known.kept is not None and (
         severity <= _SEVERITY[known.kept] and shed_.since_s <= known.told_s
     ):
