@@ -11,8 +11,10 @@ import time
 
 import pytest
 
+from custom_components.leaf_to_home.engine.control import START_GAP_S
 from custom_components.leaf_to_home.engine.model import UnitMode
 from scripts.tools.running_home_assistant import RunningHomeAssistant, free_port
+from scripts.tools.running_station import RunningStation
 
 from .homes import PATIENCE_S, Lan, OutageHome, prepare, station, until, until_state
 from .test_lifecycle import STATUS, kill, onboard
@@ -23,6 +25,7 @@ RUNTIME = "sensor.home_backup_runtime"
 CARRIED = "sensor.home_carried_power"
 DURATION = "sensor.home_last_outage_duration"
 HEATER = "input_boolean.water_heater"
+POWER = "sensor.leaf_power"
 MAINS = "binary_sensor.mains"
 TIER_ID = "01JTIER0000000000000000001"
 # The heater comes on with the power, whoever had turned it off.
@@ -49,6 +52,12 @@ pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
     pytest.mark.timeout(900),
 ]
+
+
+def told(peer: RunningStation, since: int, property_: str) -> list[str]:
+    """Return what was written to a property after so many commands."""
+    lines = peer.commands()[since:]
+    return [line["value"] for line in lines if line["property"] == property_]
 
 
 async def until_between(
@@ -95,9 +104,20 @@ async def test_home_assistant_is_killed_in_an_outage_and_knows_of_it(
 
             await peer.ask("grid on")
             await until_state(running, OUTAGE, "off")
+            assert peer.commands()[commands:] == [], "the grid has to be stable first"
             await until_state(running, HEATER, "on")
             await until_state(running, PHASE, "normal")
             await until_between(running, DURATION, 0.01, 60.0)
+
+            # It returns to what its owner wants, once it may start again.
+            await until(
+                running,
+                lambda: "43" in told(peer, commands, "da"),
+                patience_s=PATIENCE_S + START_GAP_S,
+            )
+            await until_state(running, STATUS, "discharging")
+            await until_between(running, POWER, 550.0, 650.0)
+            assert (await peer.ask())["mode"] == "discharge"
         assert "the house is dark" not in peer.events()
 
 

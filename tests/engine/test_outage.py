@@ -309,6 +309,12 @@ def test_a_tier_below_its_charge_is_shed_before_the_station_starts() -> None:
     ], "what is not heard is not told, nor is a tier with enough left"
     it.run(60.0)
     assert len(it.told) == 1
+    # Nor is it told again in the dark when the station has nothing to say any more.
+    it.loads["heater"].turn(it.now_s, on=True, by_person=False)
+    it.unit_heard = False
+    it.run(120.0)
+    assert len(it.told) == 1
+    it.unit_heard = True
     start(it)
     it.run(300.0)
     assert set(it.state.outage.tiers) == {"comfort"}

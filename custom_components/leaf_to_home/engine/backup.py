@@ -217,11 +217,11 @@ def burden_of(
     given_w: float | None,
     now_s: float,
     *,
-    expected: list[str],
+    expected: list[str] | None,
 ) -> Burden:
     """Return what the units that carry bear, and what they have left.
 
-    Before any does, it is what those have left that are `expected` to.
+    In the dark, before any does, it is what those have left that are `expected` to.
     """
     memory = state.outage
     runtime = memory.runtime
@@ -248,11 +248,11 @@ def burden_of(
             for phase in inputs.phases
         ),
         leg_limit_w=sum(leg_limits_w) if legged else None,
-        soc_percent=charge_percent(state, inputs, carrying or expected),
+        soc_percent=charge_percent(state, inputs, carrying or expected or []),
         low_h=runtime.low_h if felt and runtime is not None else None,
         gain_h=runtime.tier_gain_h if runtime is not None else {},
         endless=felt and runtime is not None and runtime.low_h is None,
         floor=bool(carrying) and all(key in memory.floors_s for key in carrying),
         played=played,
-        dark=bool(expected) and not carrying,
+        dark=expected is not None,
     )

@@ -127,7 +127,7 @@ def proceed(
             signs.carrying,
             given_w,
             now_s,
-            expected=keys if dark else [],
+            expected=keys if dark else None,
         )
         commands = care(state, inputs, burden, now_s)
         if commands:
