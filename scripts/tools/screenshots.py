@@ -125,7 +125,7 @@ async def outage(page: Page, running: RunningHomeAssistant, found: Entities) -> 
     await running.post(
         "/api/services/switch/turn_off", {"entity_id": found.unit("switch", "grid")}
     )
-    await page.set_viewport_size({"width": 1280, "height": 1500})
+    await page.set_viewport_size({"width": 1280, "height": 1020})
     await page.goto(f"{running.url}/{DASHBOARD}")
     await page.get_by_text("Carrying the house").first.wait_for(timeout=CARRIES_MS)
     await page.wait_for_timeout(4 * SETTLE_MS)

@@ -161,10 +161,13 @@ async def until(
 
 
 async def until_state(
-    running: RunningHomeAssistant, entity_id: str, *wanted: str
+    running: RunningHomeAssistant,
+    entity_id: str,
+    *wanted: str,
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Wait for the state of an entity."""
-    end_s = time.monotonic() + PATIENCE_S
+    end_s = time.monotonic() + patience_s
     while True:
         states = await running.states()
         shown = states.get(entity_id, {"state": "missing"})["state"]

@@ -110,12 +110,10 @@ async def test_home_assistant_is_killed_in_an_outage_and_knows_of_it(
             await until_between(running, DURATION, 0.01, 60.0)
 
             # It returns to what its owner wants, once it may start again.
-            await until(
-                running,
-                lambda: "43" in told(peer, commands, "da"),
-                patience_s=PATIENCE_S + START_GAP_S,
+            await until_state(
+                running, STATUS, "discharging", patience_s=PATIENCE_S + START_GAP_S
             )
-            await until_state(running, STATUS, "discharging")
+            assert "43" in told(peer, commands, "da"), "it was told to discharge"
             await until_between(running, POWER, 550.0, 650.0)
             assert (await peer.ask())["mode"] == "discharge"
         assert "the house is dark" not in peer.events()
