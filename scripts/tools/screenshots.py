@@ -129,6 +129,10 @@ async def outage(page: Page, running: RunningHomeAssistant, found: Entities) -> 
     await page.goto(f"{running.url}/{DASHBOARD}")
     await page.get_by_text("Carrying the house").first.wait_for(timeout=CARRIES_MS)
     await page.wait_for_timeout(4 * SETTLE_MS)
+    # The page says only once a minute anew how far away a moment is.
+    await page.reload()
+    await page.get_by_text("When the grid is gone").wait_for()
+    await page.wait_for_timeout(2 * SETTLE_MS)
     await page.screenshot(path=IMAGES / "outage.png")
 
 
