@@ -7,6 +7,7 @@ import pytest
 
 from custom_components.leaf_to_home.engine.model import (
     Capabilities,
+    Departure,
     Elsewhere,
     Inputs,
     Reading,
@@ -26,6 +27,7 @@ class Source:
     def __init__(self, *, knows: bool = False, **values: Any) -> None:
         """Make a home; `knows`: the charger knows the charge, too."""
         self.told: dict[str, Elsewhere] = {}
+        self.departures: tuple[Departure, ...] = ()
         self.values = values
         self.loop = Loop(
             site=dear_site(),
@@ -65,6 +67,7 @@ class Source:
         unit = replace(
             unit,
             elsewhere=self.told,
+            departures=self.departures,
             capabilities=Capabilities(dead_time_s=5.0, reports_soc=False),
         )
         return replace(inputs, units={"leaf": unit})
@@ -152,6 +155,36 @@ def test_charging_stops_by_whoever_says_more() -> None:
     home.loop.change(mode=UnitMode.CHARGE)
     home.run(3600.0)
     assert home.loop.plant.soc_percent < 73.0
+
+
+@pytest.mark.parametrize(("said", "least"), [(38.0, 72.0), (70.0, 60.0)])
+def test_a_departure_goes_by_whoever_says_less(said: float, least: float) -> None:
+    """Rule 8: to be ready by the lower report, the car is charged for the difference.
+
+    A higher one makes nobody leave with less.
+    """
+    home = Source(knows=True)
+    home.loop.plant._state.stored_kwh = 0.50 * LEAF.capacity_kwh
+    home.departures = (Departure(time_s=START_S + 3 * 3600.0, soc_percent=60.0),)
+    home.run(MINUTE_S)
+    home.say(said)
+    rows = home.run(3 * 3600.0 - 2 * MINUTE_S, 500.0)
+    assert home.loop.plant.soc_percent >= least - 0.5
+    assert home.loop.plant.soc_percent <= least + 3.0
+    assert not any(row.decision.units["leaf"].flags for row in rows)
+
+
+def test_a_departure_that_only_the_charger_finds_ready_is_told_of() -> None:
+    """The highest charge is kept by whoever says more, and what lacks is said."""
+    home = Source(knows=True)
+    home.loop.plant._state.stored_kwh = 0.90 * LEAF.capacity_kwh
+    home.loop.change(reserve_percent=90.0)
+    home.departures = (Departure(time_s=START_S + 3600.0, soc_percent=90.0),)
+    home.run(MINUTE_S)
+    home.say(75.0)
+    rows = home.run(3600.0 - 2 * MINUTE_S, 500.0)
+    assert home.loop.plant.soc_percent < 97.0
+    assert ReasonCode.DEPARTURE in rows[-1].decision.units["leaf"].flags
 
 
 def test_what_others_said_fades_with_what_is_counted() -> None:

@@ -26,6 +26,7 @@ from .policy import usual_charge_w, usual_discharge_w
 from .presence import PresenceHistory
 from .price_futures import PriceMemory
 from .requirement import SOON_S, UNKNOWN_RETURN_S
+from .soc import least_kwh
 from .state import HomeState, UnitState
 from .tariff import Tariff
 from .vehicles import cars_of
@@ -408,7 +409,7 @@ def _task(
         spec=known.spec,
         near=near,
         far=far,
-        stored_kwh=unit.stored_kwh or 0.0,
+        stored_kwh=least_kwh(unit),
         running=bool(unit.command_w),
         # What a report may be out by is kept as well.
         reserve_percent=min(unit.reserve_percent + error, settings.max_soc_percent),

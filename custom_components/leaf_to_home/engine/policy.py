@@ -22,7 +22,7 @@ from .model import (
 from .reach import CHARGING_SHARE, Charging
 from .requirement import LATE_S, SOON_S
 from .rule import Outlook, decide
-from .soc import EXACT_PERCENT, soc_percent
+from .soc import EXACT_PERCENT, least_kwh, most_kwh, soc_percent
 from .state import HomeState, UnitSettings, UnitState
 
 # A manual mode that names no end stops after this long.
@@ -221,7 +221,7 @@ def _freely(
             now_s=now_s,
             slots=inputs.site.tariff.known(now_s),
             spec=known.spec,
-            stored_kwh=unit.stored_kwh or 0.0,
+            stored_kwh=least_kwh(unit),
             reserve_percent=unit.reserve_percent,
             max_soc_percent=settings.max_soc_percent,
             charge_w=usual_charge_w(unit, known),
@@ -297,9 +297,9 @@ def _pressing(
     """Return the charge for a departure once its latest start has come.
 
     The latest start assumes 80 % of the measured charging power, one reported step
-    more and the longest wait between two starts; once begun it goes on until the goal
-    or the departure, and beyond while the unit is late. Before that, return what may be
-    discharged by the next step, kWh.
+    more and the longest wait between two starts, and goes by whoever says that less is
+    stored; once begun it goes on until the goal or the departure, and beyond while the
+    unit is late. Before that, return what may be discharged by the next step, kWh.
     """
     spec = known.spec
     if unit.departure_latch_s is not None and unit.departure_latch_s <= now_s:
@@ -308,11 +308,11 @@ def _pressing(
     before_s = spec.start_delay_s + inputs.interval_s
     if (unit.command_w or 0.0) >= 0.0:
         before_s += START_GAP_S
-    stored_kwh = unit.stored_kwh or 0.0
+    stored_kwh = least_kwh(unit)
     exact_kwh = spec.capacity_kwh * EXACT_PERCENT / 100.0
     # More than this cannot be discharged while a decision stands.
-    most_kwh = -spec.stored_w(discharge_ceiling_w(known, unit.settings)) / 1e3
-    most_kwh *= (inputs.interval_s + known.capabilities.dead_time_s) / 3600.0
+    step_kwh = -spec.stored_w(discharge_ceiling_w(known, unit.settings)) / 1e3
+    step_kwh *= (inputs.interval_s + known.capabilities.dead_time_s) / 3600.0
     spare_kwh = inf
     for departure in departures:
         if _gone(unit, departure, now_s):
@@ -321,19 +321,19 @@ def _pressing(
         missing_kwh = spec.capacity_kwh * goal / 100.0 - stored_kwh
         latched = unit.departure_latch_s == departure.time_s
         charging = Charging(state, inputs, spec, departure.time_s)
-        # The nearer to full, the less it takes.
-        tapered = mean_share(
-            spec.charge_taper, stored_kwh / spec.capacity_kwh * 100.0, goal
-        )
+        # The nearer to full, the less it takes; it may be fuller than is counted on.
+        fullest = most_kwh(unit) / spec.capacity_kwh * 100.0
+        doubt = fullest - stored_kwh / spec.capacity_kwh * 100.0
+        tapered = mean_share(spec.charge_taper, fullest, min(100.0, goal + doubt))
         left_kwh = -missing_kwh
-        if left_kwh < most_kwh:
+        if left_kwh < step_kwh:
             left_kwh += charging.possible_kwh(
-                now_s + before_s, power_w * tapered, missing_kwh + most_kwh
+                now_s + before_s, power_w * tapered, missing_kwh + step_kwh
             )
         if missing_kwh <= exact_kwh or (left_kwh > 1e-9 and not latched):
             if latched:
                 unit.departure_latch_s = None
-            if left_kwh < most_kwh:
+            if left_kwh < step_kwh:
                 spare_kwh = min(spare_kwh, max(0.0, left_kwh))
             continue
         unit.departure_latch_s = departure.time_s

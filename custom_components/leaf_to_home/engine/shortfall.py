@@ -8,6 +8,7 @@ from .model import Departure, HomeMode, Inputs, UnitMode
 from .policy import MANUAL_MODES, charge_ceiling_w
 from .problems import NEAR_PERCENT, Finding, Problem
 from .reach import Charging
+from .soc import least_kwh
 from .state import HomeState
 
 
@@ -33,9 +34,9 @@ def _of_unit(
     state: HomeState, inputs: Inputs, key: str, now_s: float
 ) -> Iterator[Finding]:
     unit, known = state.units[key], inputs.units[key]
-    stored_kwh = unit.stored_kwh
-    if stored_kwh is None or unit.connected is False:
+    if unit.stored_kwh is None or unit.connected is False:
         return
+    stored_kwh = least_kwh(unit)
     spec = known.spec
     charge_w = charge_ceiling_w(known, unit.settings)
     for departure in departures_ahead(unit, known, inputs.site.tariff, now_s):
