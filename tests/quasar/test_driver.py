@@ -238,6 +238,64 @@ async def test_what_stands_from_before_is_adopted(
     assert (await station.ask())["setpoint_w"] == 0
 
 
+async def lead(station: Charger, power_w: int) -> None:
+    """Let another controller command the charger, with a watchdog of its own."""
+    for register, value in ((81, 1), (83, 1), (88, 60), (260, power_w), (257, 1)):
+        await station.ask(f"client {register} {value}")
+
+
+async def test_another_controller_in_charge_at_our_start_is_respected(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    """It counts as a change made elsewhere, until it is wanted otherwise."""
+    await lead(station, 3000)
+    unit = await make_unit(station)
+    await unit.connect()
+    assert (await unit.read()).changed_elsewhere
+    outcome = await unit.apply(setpoint(0.0))
+    assert (outcome.kind, outcome.detail) == (OutcomeKind.REFUSED, "changed_elsewhere")
+    assert (await unit.park()).detail == "not_ours"
+    assert (await unit.give_back()).detail == "not_ours"
+    assert station.writes() == []
+    assert unit.diagnostics()["changed_elsewhere_today"] == 1
+    # Asked again, it is still the same one.
+    await unit.connect()
+    assert (await unit.read()).changed_elsewhere
+    assert unit.diagnostics()["changed_elsewhere_today"] == 1
+
+    async def taken() -> bool:
+        return (await unit.apply(setpoint(2000.0))).kind is OutcomeKind.APPLIED
+
+    await until(taken)
+    assert (await station.ask())["setpoint_w"] == -2000
+    assert not (await unit.read()).changed_elsewhere
+
+
+@pytest.mark.parametrize("line", ["app stop", "app take", "unplug"])
+async def test_another_controller_that_lets_go_is_not_respected_any_more(
+    station: Charger, make_unit: MakeUnit, line: str
+) -> None:
+    await lead(station, 3000)
+    unit = await make_unit(station)
+    await unit.connect()
+    assert (await unit.read()).changed_elsewhere
+    await station.ask(line)
+    assert not (await unit.read()).changed_elsewhere
+
+
+async def test_what_another_controller_has_left_behind_is_nobodys(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    """Remote control and a power in the registers alone move nothing."""
+    await lead(station, 3000)
+    await station.ask("app stop")
+    unit = await make_unit(station)
+    await unit.connect()
+    assert not (await unit.read()).changed_elsewhere
+    await applied(unit, 0.0)
+    assert (await station.ask())["setpoint_w"] == 0
+
+
 async def test_giving_back(
     hass: HomeAssistant, station: Charger, make_unit: MakeUnit
 ) -> None:

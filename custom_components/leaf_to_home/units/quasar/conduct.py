@@ -42,6 +42,13 @@ class Conduct:
         self.elsewhere_since_s = None
         self._renewed_s = now_s
 
+    def find(self, sight: Sight, orders: Orders, now_s: float) -> bool:
+        """Return whether somebody else was in charge before us, and remember it."""
+        if self.elsewhere or not _runs(sight, orders):
+            return False
+        self.elsewhere_since_s = now_s
+        return True
+
     def unattended_for(self, now_s: float) -> float:
         """Return for how long nobody has renewed a power that stands, s."""
         return now_s - self._renewed_s if self.standing_w else 0.0
@@ -77,7 +84,12 @@ class Conduct:
             self.queued_since_s = None
         elif self.queued_since_s is None:
             self.queued_since_s = now_s
-        if self.standing_w is None or sight.failing:
+        if self.standing_w is None:
+            if not _runs(sight, orders):
+                # Whoever was in charge before us has let go.
+                self.elsewhere_since_s = None
+            return
+        if sight.failing:
             return
         if self._is_ours(sight, orders, now_s, full=full):
             self.elsewhere_since_s = None
@@ -106,3 +118,11 @@ class Conduct:
             power_w = sight.power_w or 0.0
             return not (sight.running and abs(power_w) > MOVES_W)
         return sight.state not in STOPPED or (standing_w < 0 and full)
+
+
+def _runs(sight: Sight, orders: Orders) -> bool:
+    """Return whether a controller lets the charger run, or has just told it to."""
+    return orders.remote and (
+        sight.running
+        or (sight.state is ChargerState.WAITING_FOR_CAR and orders.power_w != 0)
+    )
