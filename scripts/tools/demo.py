@@ -1,22 +1,23 @@
 """Starts a real Home Assistant with a simulated LEAF house, ready in the browser.
 
     scripts/demo [--port N] [--check]
-                 [--unit simulated|echonet|quasar|battery_emulator|portable]
+                 [--unit simulated|echonet|quasar|battery_emulator|portable|all]
 
 It listens on 127.0.0.1 only and begins afresh each time. With --unit echonet the LEAF
 stands behind a station in a process of its own, which is reached by ECHONET Lite over
 UDP; with --unit quasar it is at a Wallbox Quasar, which is reached by Modbus over TCP,
 as is the meter of the house; with --unit battery_emulator it is a LEAF's battery in its
 second life, which is heard on an MQTT broker and led at an inverter; with --unit
-portable it is a portable unit between two plugs, with appliances behind it. With
---check it waits for the LEAF to carry the evening, prints the entities with their
+portable it is a portable unit between two plugs, with appliances behind it; with --unit
+all the house has charger and second-life battery, and draws more than either may give.
+With --check it waits for the LEAF to carry the evening, prints the entities with their
 values, and what the station was told, takes the grid away for a while where the LEAF
 can carry the house, and ends.
 """
 
 import argparse
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 import fcntl
@@ -27,6 +28,7 @@ import sys
 import time
 from typing import Any
 
+from .demo_all import PACK, all_answers, configuration, pack_answers, running_both
 from .demo_emulator import connect, emulator_answers, running_site
 from .demo_home import (
     CHEAP,
@@ -34,12 +36,14 @@ from .demo_home import (
     DEAR,
     DOMAIN,
     HOME,
+    ISLANDING,
+    LEAF,
     LOADS,
     MAINS,
     METER,
-    METER_ENTITY,
     STABLE_S,
     SUBENTRY_TIER,
+    SUBENTRY_UNIT,
     TIERS,
     UNITS,
     Entities,
@@ -54,7 +58,13 @@ from .demo_home import (
     tier_answers,
     tiers_of,
 )
-from .demo_portable import LOAD_W, portable_answers, running_plugs, was_full
+from .demo_portable import (
+    LOAD_W,
+    NAME as PORTABLE,
+    portable_answers,
+    running_plugs,
+    was_full,
+)
 from .echonet_emulator import PORT as PORT_OF_STATION
 from .running_home_assistant import (
     PASSWORD,
@@ -74,6 +84,7 @@ PORT_OF_CHARGER = 5020
 # It takes a few seconds; a machine may be busy.
 OUTAGE_TIMEOUT_S = 60.0
 RELOAD_TIMEOUT_S = 120.0
+NAMES = tuple(name.lower().replace(" ", "_") for name in (HOME, LEAF, PACK, PORTABLE))
 type States = dict[str, dict[str, Any]]
 CONFIGURATION = """\
 # Written by scripts/demo at each start.
@@ -127,7 +138,8 @@ def _options() -> argparse.Namespace:
         help="the LEAF: simulated in Home Assistant, behind a station that is reached "
         "by ECHONET Lite, at a Wallbox Quasar over Modbus, or its battery behind "
         "Battery-Emulator and an inverter, over MQTT; or instead a portable unit "
-        "between two plugs (default %(default)s)",
+        "between two plugs; all: Quasar and Battery-Emulator in one house "
+        "(default %(default)s)",
     )
     parser.add_argument(
         "--check",
@@ -215,12 +227,26 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
                 )
             )
         broker_port = 0
+        more: list[dict[str, Any]] = []
+        others: list[RunningStation] = []
         if options.unit == "battery_emulator":
             answers = emulator_answers(now)
             station, broker_port = await stack.enter_async_context(
                 running_site(folder, now, _zone(now))
             )
-        if options.unit == "portable":
+        elif options.unit == "all":
+            modbus_port = free_port(PORT_OF_CHARGER)
+            print(f"==> Starting the charger at 127.0.0.1, TCP port {modbus_port}")
+            answers, more = all_answers(now, modbus_port), [pack_answers(now)]
+            written = folder / "configuration.yaml"
+            written.write_text(
+                written.read_text().replace(MAINS, configuration(modbus_port))
+            )
+            station, other, broker_port = await stack.enter_async_context(
+                running_both(folder, now, _zone(now), modbus_port)
+            )
+            others = [other]
+        elif options.unit == "portable":
             station, modbus_port = await stack.enter_async_context(
                 running_plugs(folder, now, _zone(now))
             )
@@ -234,12 +260,15 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
-        found = await set_up(running, now, answers, broker_port=broker_port)
+        found = await set_up(running, now, answers, more, broker_port=broker_port)
         if options.unit == "portable":
             await was_full(running)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if options.check:
-            return await _check(running, found, station, options.unit)
+            shown = await _check(running, found, station, others, options.unit)
+            if shown and options.unit in ISLANDING:
+                return await _check_outage(running, found, station)
+            return 0 if shown else 1
         print(
             f"    Open   {running.url}/{DASHBOARD}\n"
             f"    User   {USERNAME}\n"
@@ -249,7 +278,8 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             "Watch the LEAF stop charging and carry the house. Ctrl-C ends the demo."
         )
         if station is not None:
-            print(f"\nThe station notes what it is told in {station.log_path}.")
+            for each in (station, *others):
+                print(f"\nThe station notes what it is told in {each.log_path}.")
             if options.unit == "echonet":
                 print(
                     f"'kill -USR1 {station.pid}' takes the mains away, and gives them "
@@ -268,12 +298,14 @@ async def set_up(
     running: RunningHomeAssistant,
     now: datetime,
     answers: dict[str, Any] | None = None,
+    more: Sequence[dict[str, Any]] = (),
     *,
     broker_port: int = 0,
 ) -> Entities:
     """Onboard, set the home up by its own flow, switch it on, lay the dashboard.
 
-    With a broker, what is on it is found first.
+    `more` are the answers by which other units are added. With a broker, what is on it
+    is found first.
     """
     await running.onboard(name=HOME, country="DE", currency="EUR", zone=_zone(now))
     # A changed port is taken back after five minutes unless it is confirmed.
@@ -297,8 +329,9 @@ async def set_up(
     if broker_port:
         await connect(running, broker_port)
     answers = answers or setup_answers(now)
-    if answers.get("grid") == {"entity": METER_ENTITY}:
-        await _meter_speaks(running)
+    meter = answers.get("grid", {}).get("entity")
+    if meter is not None:
+        await _meter_speaks(running, meter)
     created = await running.flow("/api/config/config_entries/flow", DOMAIN, answers)
     found = Entities(await running.call("config/entity_registry/list"))
     # The step from observing to acting is the owner's one choice.
@@ -308,7 +341,7 @@ async def set_up(
         entity_id=found.home("select", "mode"),
         option="automatic",
     )
-    found = await _prepare_for_outages(running, created["result"]["entry_id"])
+    found = await _complete(running, created["result"]["entry_id"], more)
     await running.call(
         "lovelace/dashboards/create",
         url_path=DASHBOARD,
@@ -327,13 +360,21 @@ async def set_up(
     return found
 
 
-async def _prepare_for_outages(
-    running: RunningHomeAssistant, entry_id: str
+async def _complete(
+    running: RunningHomeAssistant, entry_id: str, more: Sequence[dict[str, Any]]
 ) -> Entities:
-    """Say how outages go, and wait for the home to be loaded with it."""
+    """Say how outages go, add units, and wait for the home to be loaded with it."""
     await running.flow(
         "/api/config/config_entries/options/flow", entry_id, outage_answers()
     )
+    for unit in more:
+        await running.flow(
+            "/api/config/config_entries/subentries/flow",
+            [entry_id, SUBENTRY_UNIT],
+            unit,
+        )
+    listed = await running.call("config_entries/subentries/list", entry_id=entry_id)
+    units = {unit["title"]: unit["subentry_id"] for unit in listed}
     for number in range(len(TIERS)):
         await running.flow(
             "/api/config/config_entries/subentries/flow",
@@ -343,10 +384,13 @@ async def _prepare_for_outages(
     end_s = time.monotonic() + RELOAD_TIMEOUT_S
     while time.monotonic() < end_s:
         registry = await running.call("config/entity_registry/list")
-        found, tiers = Entities(registry), tiers_of(registry)
+        found, tiers = Entities(registry, units), tiers_of(registry)
         states = await running.states()
         awaited = [found.home("select", "mode"), *tiers]
-        if len(tiers) == len(TIERS) and all(
+        complete = len(tiers) == len(TIERS) and all(
+            unit.has_unit("select", "mode") for unit in found.more.values()
+        )
+        if complete and all(
             states.get(entity, {"state": "unavailable"})["state"] != "unavailable"
             for entity in awaited
         ):
@@ -366,11 +410,11 @@ def _zone(now: datetime) -> str:
     return f"Etc/GMT{-hours:+d}" if hours else "UTC"
 
 
-async def _meter_speaks(running: RunningHomeAssistant) -> None:
+async def _meter_speaks(running: RunningHomeAssistant, meter: str) -> None:
     """Wait until the house's meter is there: the set-up wants to see its value."""
     end_s = time.monotonic() + METER_TIMEOUT_S
     while True:
-        state = (await running.states()).get(METER_ENTITY, {"state": "missing"})
+        state = (await running.states()).get(meter, {"state": "missing"})
         if _number(str(state["state"])) is not None:
             return
         if time.monotonic() > end_s:
@@ -382,52 +426,56 @@ async def _check(
     running: RunningHomeAssistant,
     found: Entities,
     station: RunningStation | None,
+    others: Sequence[RunningStation],
     unit: str,
-) -> int:
+) -> bool:
     """Wait until the LEAF carries the house at the dear price; print what is shown.
 
-    A portable unit carries what is plugged into it. A station has to have heard it, and
-    to say so itself.
+    So do the units beside it; a portable unit carries what is plugged into it. A
+    station has to have heard it, and to say so itself.
     """
     portable = unit == "portable"
     least_w = 0.9 * LOAD_W if portable else 0.0
     who, what = "LEAF", "the house"
     if portable:
         who, what = "portable unit", "its appliances"
-    status = found.unit("sensor", "status")
+    units = [found, *found.more.values()]
+    statuses = [each.unit("sensor", "status") for each in units]
+    powers = [each.unit("sensor", "power") for each in units]
     price = found.home("sensor", "import_price")
     grid = found.home("sensor", "grid_power")
-    power = found.unit("sensor", "power")
+    stations = [station, *others] if station is not None else []
+    names = " and the ".join((who, *(name.lower() for name in found.more)))
     end_s = time.monotonic() + CHECK_TIMEOUT_S
-    print("==> Waiting for the evening peak and the LEAF's first decisions")
+    print(f"==> Waiting for the evening peak and the {names}'s first decisions")
     states = await running.states()
     while time.monotonic() < end_s:
         states = await running.states()
         if (
-            states[status]["state"] == "discharging"
+            all(states[status]["state"] == "discharging" for status in statuses)
             and _number(states[price]["state"]) == DEAR
-            and (_number(states[power]["state"]) or 0.0) > least_w
+            and all(
+                (_number(states[each]["state"]) or 0.0) > least_w for each in powers
+            )
             and (portable or abs(_number(states[grid]["state"]) or 1e9) < 200.0)
-            and (station is None or await _carries(station))
+            and all([await _carries(each) for each in stations])
         ):
             _print_states(states)
-            if station is not None:
-                _print_commands(station)
-            print(f"\nThe {who} carries {what} through the evening peak.")
-            if portable or (station is None and not found.has_unit("switch", "grid")):
-                # A Quasar can't carry a house, nor can what has only a socket.
-                return 0
-            return await _check_outage(running, found, station)
+            for each in stations:
+                _print_commands(each)
+            carry = "carry" if found.more else "carries"
+            print(f"\nThe {names} {carry} {what} through the evening peak.")
+            return True
         await asyncio.sleep(1.0)
     _print_states(states)
-    if station is not None:
-        _print_commands(station)
+    for each in stations:
+        _print_commands(each)
     print(
-        f"\nThe {who} did not carry {what} within {CHECK_TIMEOUT_S:.0f} s.\n"
+        f"\nThe {names} did not carry {what} within {CHECK_TIMEOUT_S:.0f} s.\n"
         f"The end of the log:\n{running.log_tail()}",
         file=sys.stderr,
     )
-    return 1
+    return False
 
 
 async def _check_outage(
@@ -551,9 +599,7 @@ def _print_states(states: dict[str, dict[str, object]]) -> None:
     for entity_id, state in sorted(states.items()):
         attributes = state["attributes"]
         assert isinstance(attributes, dict)
-        if HOME.lower().replace(" ", "_") in entity_id or any(
-            name in entity_id for name in ("leaf", "portable")
-        ):
+        if any(name in entity_id for name in NAMES):
             unit = attributes.get("unit_of_measurement", "")
             print(f"    {entity_id:<58} {state['state']} {unit}")
 

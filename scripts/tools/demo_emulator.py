@@ -29,7 +29,7 @@ SOH_PERCENT: Final = 68
 
 @asynccontextmanager
 async def running_site(
-    folder: Path, now: datetime, zone: str
+    folder: Path, now: datetime, zone: str, *arguments: str
 ) -> AsyncGenerator[tuple[RunningEmulator, int]]:
     """Start broker and emulator; yield the emulator and the broker's port."""
     port = free_port(PORT_OF_BROKER)
@@ -41,6 +41,7 @@ async def running_site(
             *(f"--port={port}", f"--name={NAME}", "--meters", "--interval=1"),
             *(f"--soh={SOH_PERCENT}", f"--seed={SEED}", "--solar-peak=0"),
             *(f"--zone={zone}", f"--evening-peak={evening_begins(now):%H:%M}"),
+            *arguments,
         ) as emulator,
     ):
         yield emulator, port

@@ -4,18 +4,28 @@ Everything is laid around the present moment, so that the evening peak begins wi
 minute of the start.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 DOMAIN = "leaf_to_home"
 SUBENTRY_TIER = "shedding_tier"
+SUBENTRY_UNIT = "unit"
 HOME = "Demo house"
 LEAF = "LEAF"
 DASHBOARD = "demo-house"
 CHEAP, DEAR, EXPORT = 0.12, 0.36, 0.07
 # How the LEAF is reached.
-UNITS: Final = ("simulated", "echonet", "quasar", "battery_emulator", "portable")
+UNITS: Final = (
+    "simulated",
+    "echonet",
+    "quasar",
+    "battery_emulator",
+    "portable",
+    "all",
+)
+# What of it can carry the house when the grid is gone.
+ISLANDING: Final = ("simulated", "echonet")
 # Panels and habits of the demo's people, the same behind either unit.
 SEED, SOLAR_PEAK_W, SOH_PERCENT = 7, 4000, 92
 # A Quasar measures no house: Home Assistant's own Modbus integration reads the meter.
@@ -213,9 +223,16 @@ def tier_answers(number: int) -> dict[str, Any]:
 
 
 class Entities:
-    """Finds the demo's entities by what they are, whatever they are called."""
+    """Finds the demo's entities by what they are, whatever they are called.
 
-    def __init__(self, registry: Iterable[dict[str, Any]]) -> None:
+    `units` are the subentries of the units by name, the LEAF's first; `more` finds
+    the entities of each other.
+    """
+
+    def __init__(
+        self, registry: Sequence[dict[str, Any]], units: Mapping[str, str] = {}
+    ) -> None:
+        unit = next(iter(units.values()), None)
         self._entities = {
             (
                 entity["entity_id"].split(".")[0],
@@ -224,6 +241,12 @@ class Entities:
             ): entity
             for entity in registry
             if entity["platform"] == DOMAIN
+            and (unit is None or entity["config_subentry_id"] in (None, unit))
+        }
+        self.more = {
+            name: Entities(registry, {name: other})
+            for name, other in units.items()
+            if other != unit
         }
 
     def home(self, domain: str, key: str) -> str:
@@ -285,12 +308,15 @@ def energy_preferences(found: Entities) -> dict[str, Any]:
                 "config_entry_solar_forecast": None,
                 "stat_rate": found.home("sensor", "solar_power"),
             },
-            {
-                "type": "battery",
-                "stat_energy_from": found.unit("sensor", "energy_discharged"),
-                "stat_energy_to": found.unit("sensor", "energy_charged"),
-                "stat_rate": found.unit("sensor", "power"),
-            },
+            *(
+                {
+                    "type": "battery",
+                    "stat_energy_from": each.unit("sensor", "energy_discharged"),
+                    "stat_energy_to": each.unit("sensor", "energy_charged"),
+                    "stat_rate": each.unit("sensor", "power"),
+                }
+                for each in (found, *found.more.values())
+            ),
         ],
         "device_consumption": [],
     }
@@ -348,6 +374,7 @@ def dashboard(found: Entities) -> dict[str, Any]:
                             ),
                         ],
                     ),
+                    *(_other_unit(name, other) for name, other in found.more.items()),
                     _section(
                         "When the grid is gone",
                         [
@@ -386,6 +413,20 @@ def dashboard(found: Entities) -> dict[str, Any]:
             }
         ]
     }
+
+
+def _other_unit(name: str, other: Entities) -> dict[str, Any]:
+    unit = other.unit
+    return _section(
+        name,
+        [
+            _gauge(unit("sensor", "soc"), {"green": 50, "yellow": 30, "red": 0}),
+            _tile(unit("sensor", "status"), name),
+            _tile(unit("sensor", "power"), "Power"),
+            _tile(unit("sensor", "reason"), "Why"),
+            _tile(unit("select", "mode"), "Mode"),
+        ],
+    )
 
 
 def _section(title: str, cards: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from scripts.tools import demo
+from scripts.tools.demo_all import MOST_W
 from scripts.tools.demo_home import Entities, evening_begins, setup_answers
 from scripts.tools.running_broker import find_mosquitto
 from scripts.tools.running_home_assistant import DemoError, free_port
@@ -124,6 +125,39 @@ def test_check_shows_a_second_life_battery_that_carries_the_evening() -> None:
     assert shown["sensor.leaf_status"] == "discharging"
     assert shown["sensor.leaf_battery_electronics"] == "running"
     assert shown["sensor.leaf_cell_spread"] == "24"
+    assert "battery-emulator-inverter/set" in result.stdout
+    assert "command/PAUSE" not in result.stdout
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(
+    find_mosquitto() is None,
+    reason="mosquitto is not installed; scripts/test installs it as root",
+)
+def test_check_shows_a_house_whose_batteries_share_the_evening() -> None:
+    """A LEAF at a Quasar and a second-life battery, in one home; both logs say so."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "scripts.tools.demo", "--check"),
+            *("--unit", "all", "--port", "8840"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=590,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "The LEAF and the pack carry the house" in result.stdout
+    shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
+    for unit, most_w in MOST_W.items():
+        assert shown[f"sensor.{unit}_status"] == "discharging"
+        # Within what it measures beside what it is told.
+        assert 0.0 < float(shown[f"sensor.{unit}_power"]) < most_w + 50.0
+    assert float(shown["sensor.demo_house_load_power"]) > max(MOST_W.values())
+    assert abs(float(shown["sensor.demo_house_grid_power"])) < 200.0
+    told = re.findall(r"^ {4}\S+ quasar 260=(\d+)", result.stdout, re.MULTILINE)
+    assert any(int(value) > 0x8000 for value in told)
     assert "battery-emulator-inverter/set" in result.stdout
     assert "command/PAUSE" not in result.stdout
 
