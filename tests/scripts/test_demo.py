@@ -78,58 +78,6 @@ def _check_outage(shown: str) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_check_shows_a_quasar_that_was_told_to_carry_the_evening() -> None:
-    """The same house with a meter and a charger on Modbus; its log says so."""
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "scripts.tools.demo", "--check"),
-            *("--unit", "quasar", "--port", "8640"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=390,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "The LEAF carries the house through the evening peak." in result.stdout
-    shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
-    assert shown["sensor.leaf_status"] == "discharging"
-    told = re.findall(r"^ {4}\S+ quasar (\d+)=(\d+)", result.stdout, re.MULTILINE)
-    # Control first, the watchdog right after it.
-    assert told[:2] == [("81", "1"), ("88", "90")]
-    assert ("82", "0") in told
-    assert any(int(value) > 0x8000 for register, value in told if register == "260")
-
-
-@pytest.mark.timeout(400)
-@pytest.mark.skipif(
-    find_mosquitto() is None,
-    reason="mosquitto is not installed; scripts/test installs it as root",
-)
-def test_check_shows_a_second_life_battery_that_carries_the_evening() -> None:
-    """Heard on a real broker, led at an inverter that Home Assistant discovered."""
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "scripts.tools.demo", "--check"),
-            *("--unit", "battery_emulator", "--port", "8740"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=390,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
-    assert shown["sensor.leaf_status"] == "discharging"
-    assert shown["sensor.leaf_battery_electronics"] == "running"
-    assert shown["sensor.leaf_cell_spread"] == "24"
-    assert "battery-emulator-inverter/set" in result.stdout
-    assert "command/PAUSE" not in result.stdout
-
-
-@pytest.mark.timeout(600)
 @pytest.mark.skipif(
     find_mosquitto() is None,
     reason="mosquitto is not installed; scripts/test installs it as root",
