@@ -6,6 +6,7 @@ import custom_components.leaf_to_home  # isort: skip
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
+import os
 import sys
 from typing import Any
 
@@ -23,6 +24,9 @@ from custom_components.leaf_to_home.home import Home
 from tests import recording
 
 __all__ = ["custom_components"]
+
+# Tests that may take this long wait for real processes most of the time.
+WAITS_S = 180
 
 UNIT_ID = "01JUNIT00000000000000000A1"
 GRID = "sensor.grid"
@@ -47,6 +51,31 @@ OPTIONS: dict[str, Any] = {
 }
 
 type Advance = Callable[[float], Awaitable[None]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker begin with its share of the tests that wait.
+
+    Workers begin with equal parts of the list and then take from each other: what
+    waits for minutes at the end would keep all others idle.
+    """
+    waits = [item for item in items if _waits(item)]
+    rest = [item for item in items if not _waits(item)]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    part = -(-len(items) // workers)
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        mine = waits[worker::workers]
+        ordered += mine
+        room = part - len(mine)
+        ordered += rest[:room]
+        del rest[:room]
+    items[:] = ordered + rest
+
+
+def _waits(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("timeout")
+    return mark is not None and bool(mark.args) and mark.args[0] >= WAITS_S
 
 
 def unit_data(driver: str, **data: Any) -> dict[str, Any]:
