@@ -34,7 +34,7 @@ def home(hass: HomeAssistant) -> MockConfigEntry:
 
 async def at_trips(hass: HomeAssistant, entry: MockConfigEntry) -> Walk:
     walk = await reconfigure(hass, entry)
-    assert walk.step == "reconfigure"
+    assert walk.step == "reconfigure_backup"
     await walk.choose("trips")
     assert walk.step == "trips"
     return walk

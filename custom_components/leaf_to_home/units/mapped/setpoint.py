@@ -167,13 +167,19 @@ class MappedSetpoint:
                 or self.conduct.elsewhere
                 or self._writer.elsewhere(now_s)
             ),
-            max_charge_w=_least(
-                reading.max_charge_w, reach_w(self.map, Way.CHARGE, self._look)
-            ),
-            max_discharge_w=_least(
-                reading.max_discharge_w, reach_w(self.map, Way.DISCHARGE, self._look)
-            ),
         )
+        if self.map.controllable:
+            # What is only looked at has its own limits, and none of ours.
+            reading = replace(
+                reading,
+                max_charge_w=_least(
+                    reading.max_charge_w, reach_w(self.map, Way.CHARGE, self._look)
+                ),
+                max_discharge_w=_least(
+                    reading.max_discharge_w,
+                    reach_w(self.map, Way.DISCHARGE, self._look),
+                ),
+            )
         if reading.status in OUTRANKS or reading.islanding:
             return reading
         if not self.map.controllable or self.unavailable is not None:
