@@ -54,7 +54,7 @@ type Advance = Callable[[float], Awaitable[None]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each worker begin with its share of the tests that wait.
+    """Let workers begin with the tests that wait, and one with those that compute.
 
     Workers begin with equal parts of the list and then take from each other: what
     waits for minutes at the end would keep all others idle.
@@ -62,10 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     waits = [item for item in items if _waits(item)]
     rest = [item for item in items if not _waits(item)]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting = max(1, workers - 1)
     part = -(-len(items) // workers)
     ordered: list[pytest.Item] = []
     for worker in range(workers):
-        mine = waits[worker::workers]
+        mine = waits[worker::waiting] if worker < waiting else []
         ordered += mine
         room = part - len(mine)
         ordered += rest[:room]
