@@ -77,6 +77,5 @@ CONF_INPUT_POWER: Final = "input_power"
 CONF_INPUT_SWITCH: Final = "input_switch"
 CONF_MAX_INPUT: Final = "max_input_w"
 CONF_OUTPUT_POWER: Final = "output_power"
-# The rule takes "pass" for a password.
-CONF_PASS_THROUGH: Final = "pass_through"  # noqa: S105
+CONF_PASS_THROUGH: Final = "pass_through"  # noqa: S105 no password, by its "pass"
 CONF_SELF_DISCHARGE: Final = "self_discharge_percent_month"

@@ -42,8 +42,7 @@ class UnitCoordinator(DataUpdateCoordinator[Reading]):
     """Keeps one unit's reading; a device that is away is tried until it is back."""
 
     config_entry: ConfigEntry[Any]
-    # Before the first reading nothing is known, which the base class does not foresee.
-    data: Reading | None  # type: ignore[assignment]
+    data: Reading | None  # type: ignore[assignment]  # None before the first reading
 
     def __init__(
         self,

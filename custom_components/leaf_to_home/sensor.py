@@ -27,6 +27,7 @@ from homeassistant.util import dt as dt_util
 
 from .battery_view import capacity_details, health_of, reported, reported_date
 from .const import CONF_GRID, CONF_SOLAR, GRID_UNIT
+from .engine.derating import spread_mv
 from .engine.model import (
     Decision,
     IntentKind,
@@ -370,12 +371,6 @@ def _pack(
         return value_fn(driver.pack) if isinstance(driver, TellsPack) else None
 
     return value
-
-
-def _cell_spread(reading: Reading) -> float | None:
-    if reading.cell_min_mv is None or reading.cell_max_mv is None:
-        return None
-    return reading.cell_max_mv - reading.cell_min_mv
 
 
 def _cells(unit: LeafToHomeUnitEntity) -> Mapping[str, Any]:
@@ -1019,7 +1014,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         native_unit_of_measurement=UnitOfElectricPotential.MILLIVOLT,
         significance=CELL,
         state_class=SensorStateClass.MEASUREMENT,
-        value_fn=_read(_cell_spread),
+        value_fn=_read(spread_mv),
     ),
     UnitSensorDescription(
         key="temperature_min",

@@ -150,6 +150,22 @@ def test_a_leg_that_is_too_full_sheds_what_hangs_on_it() -> None:
     ]
 
 
+def test_a_leg_that_nobody_measures_any_more_has_no_room() -> None:
+    """What a silent leg carries is unknown, and not nothing."""
+    board = Board(replace(COMFORT, leg=1), heater=on(power_w=500.0))
+    full = replace(PLENTY, legs_w=(500.0, 3200.0), leg_limit_w=3000.0)
+    assert [it.load for it in board.shed(0.0, full)] == ["heater"]
+    board.loads["heater"] = OFF
+    silent = replace(PLENTY, power_w=500.0, legs_w=(500.0, None), leg_limit_w=3000.0)
+    for at_s in range(10, 1500, 10):
+        board.shed(float(at_s), silent)
+    assert COMFORT.key in board.memory.tiers
+    heard = replace(silent, legs_w=(500.0, 300.0))
+    for at_s in range(1500, 2300, 10):
+        board.shed(float(at_s), heard)
+    assert COMFORT.key not in board.memory.tiers
+
+
 def test_what_people_turn_on_again_stays_on_but_for_strict_tiers() -> None:
     for strict in (False, True):
         board = Board(replace(COMFORT, strict=strict), heater=on())

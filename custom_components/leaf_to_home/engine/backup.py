@@ -244,7 +244,7 @@ def burden_of(
         power_w=None if played else given_w,
         limit_w=sum(limits_w) if limits_w else None,
         legs_w=tuple(
-            abs(phase.value) if phase is not None and phase.fresh(now_s) else 0.0
+            abs(phase.value) if phase is not None and phase.fresh(now_s) else None
             for phase in inputs.phases
         ),
         leg_limit_w=sum(leg_limits_w) if legged else None,

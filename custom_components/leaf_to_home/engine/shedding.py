@@ -60,7 +60,7 @@ class Burden:
 
     power_w: float | None = None
     limit_w: float | None = None
-    legs_w: tuple[float, ...] = ()
+    legs_w: tuple[float | None, ...] = ()
     leg_limit_w: float | None = None
     soc_percent: float | None = None
     low_h: float | None = None
@@ -143,7 +143,7 @@ def _overloads(burden: Burden) -> Iterator[tuple[ShedReason, _Over]]:
     if burden.leg_limit_w is None:
         return
     for leg, leg_w in enumerate(burden.legs_w):
-        if leg_w > burden.leg_limit_w:
+        if leg_w is not None and leg_w > burden.leg_limit_w:
             over = _Over(power_w=leg_w, limit_w=burden.leg_limit_w, leg=leg)
             yield ShedReason.LEG_OVERLOAD, over
 
@@ -237,7 +237,7 @@ def _has_room(
     room = burden.power_w + tier_w <= RELIEVED_SHARE * burden.limit_w
     if burden.leg_limit_w is not None:
         room &= all(
-            leg_w + tier_w <= RELIEVED_SHARE * burden.leg_limit_w
+            leg_w is not None and leg_w + tier_w <= RELIEVED_SHARE * burden.leg_limit_w
             for leg_w in burden.legs_w
         )
     return room

@@ -324,8 +324,11 @@ class MeteredUnit:
         load_w = sight.output_w if facts.metered else facts.carried_w
         input_w = 0.0 if sight.on is False else sight.input_w
         balance_w = None
-        if input_w is not None and not (facts.metered and load_w is None):
-            balance_w = (load_w or 0.0) - input_w
+        if input_w is not None and load_w is not None:
+            balance_w = load_w - input_w
+        elif input_w is not None and input_w > 0.0 and not facts.metered:
+            # What it takes is seen, what it gives nobody knows.
+            balance_w = -input_w
         usual_w = carried_w(count, facts) or 0.0
         return Reading(
             time_s=now_s,
