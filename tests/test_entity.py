@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import HomeMode
 from custom_components.leaf_to_home.entity import Significance
-from custom_components.leaf_to_home.sensor import ENERGY, POWER, TEXT
+from custom_components.leaf_to_home.sensor_description import ENERGY, POWER, TEXT
 from tests.conftest import EVENING, UNIT_ID, Advance, setup
 from tests.platforms import HOME_ID, setup_platforms, state, unit
 

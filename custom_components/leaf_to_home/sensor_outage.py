@@ -1,4 +1,4 @@
-"""What a home says of outages: the one of now, the last one, and each tier."""
+"""What a home says of outages: the one of now, the last one, each tier and unit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import (
     MATCH_ALL,
     PERCENTAGE,
+    EntityCategory,
     UnitOfEnergy,
     UnitOfPower,
     UnitOfTime,
@@ -25,24 +26,29 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .engine.outage_model import (
+    NoBackup,
     OutageDecision,
     OutagePhase,
     OutageRecord,
     Runtime,
     ShedReason,
 )
-from .entity import LeafToHomeEntity, LeafToHomeHomeEntity, Significance, home_device_id
+from .entity import (
+    LeafToHomeEntity,
+    LeafToHomeHomeEntity,
+    LeafToHomeUnitEntity,
+    Significance,
+    home_device_id,
+)
 from .home import Home, LeafToHomeConfigEntry
+from .sensor_description import ENERGY, POWER, SOC, TEXT, UnitSensorDescription
 
-TEXT = Significance()
-POWER = Significance(notable=50.0, share=0.05, least=1.0)
 HOURS = Significance(notable=0.5, share=0.1, least=0.1)
-ENERGY = Significance(least=0.01)
-SOC = Significance(notable=1.0, least=0.5)
 # The end moves with every lamp.
 MOMENT = Significance(quiet_s=300.0)
 
-
+# Of a unit that could carry something; of others it is why they could not.
+BACKUP_POSSIBLE = "possible"
 # Of a tier that is not shed; of others it is why.
 TIER_ON = "on"
 
@@ -136,6 +142,13 @@ def _record_details(home: Home) -> Mapping[str, Any]:
         "test": record.test,
         "shed": list(record.shed),
     }
+
+
+def _no_backup(unit: LeafToHomeUnitEntity) -> str | None:
+    """Return why the unit could not carry anything, if the grid went now."""
+    if (decision := unit.home.outages.decision) is None:
+        return None
+    return decision.no_backup.get(unit.unit.subentry_id, BACKUP_POSSIBLE)
 
 
 DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
@@ -232,6 +245,17 @@ TIER_DESCRIPTIONS: tuple[SensorEntityDescription, ...] = (
         translation_key="tier",
         device_class=SensorDeviceClass.ENUM,
         options=[TIER_ON, *(reason.value for reason in ShedReason)],
+    ),
+)
+UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
+    UnitSensorDescription(
+        key="no_backup",
+        translation_key="no_backup",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=[BACKUP_POSSIBLE, *(reason.value for reason in NoBackup)],
+        significance=TEXT,
+        value_fn=_no_backup,
     ),
 )
 
