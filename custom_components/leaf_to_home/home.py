@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
-from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from .const import LOGGER, SAVE_INTERVAL
@@ -27,9 +27,10 @@ from .engine.vehicles import seated
 from .health import HomeHealth
 from .inputs import collect
 from .leaving import async_leave
+from .listening import Listening
 from .outages import HomeOutages
 from .plans import HomePlans
-from .publisher import Publisher
+from .publisher import Publisher, urgent
 from .saver import Saver, worth_saving
 from .sources.meters import Meters
 from .sources.prices import HomePrices
@@ -41,8 +42,6 @@ from .worker import UnitWorker
 
 # Ageing, windows and prices go on when no sample comes.
 TICK: Final = timedelta(seconds=5)
-# A faster meter is heard this often.
-STEP_GAP_S: Final = 0.5
 # A single slip is over with the next step; more of them in a row are not.
 FAILURES: Final = 3
 
@@ -99,12 +98,9 @@ class Home:
         self._fast = Publisher()
         self._stopped = False
         self._failures = 0
-        self._grid_s: float | None = None
-        self._meter_id: str | None = None
-        self._stepped_s = 0.0
         self._stops: list[CALLBACK_TYPE] = []
         self._stop_meters: CALLBACK_TYPE | None = None
-        self._pending_step: CALLBACK_TYPE | None = None
+        self._listening = Listening(hass, meters, self.async_step)
 
     @property
     def persisted(self) -> HomeState:
@@ -170,11 +166,13 @@ class Home:
         """Listen, read every unit once, decide for the first time, then keep going."""
         self.prices.async_start(self._new_prices)
         self._stop_meters = self._meters.async_start(
-            on_grid=self._grid_heard, on_mains=self.async_step
+            on_grid=self._listening.async_grid_heard, on_mains=self.async_step
         )
         for runtime in self.units.values():
             self._stops.append(
-                runtime.coordinator.async_add_listener(self._unit_listener(runtime))
+                runtime.coordinator.async_add_listener(
+                    self._listening.unit_listener(runtime)
+                )
             )
         await asyncio.gather(
             *(runtime.coordinator.async_start() for runtime in self.units.values())
@@ -206,7 +204,7 @@ class Home:
         if self._stopped:
             return
         self._stopped = True
-        self._cancel_pending_step()
+        self._listening.async_end()
         while self._stops:
             self._stops.pop()()
         await asyncio.gather(
@@ -277,14 +275,15 @@ class Home:
         """Let the engine decide on what is known now."""
         if self._stopped:
             return
-        self._cancel_pending_step()
         now_s = dt_util.utcnow().timestamp()
-        self._stepped_s = now_s
+        self._listening.async_stepped(now_s)
         before = self.state
-        inputs = collect(self.site, self._meters, self.units, self._meter_id, now_s)
+        inputs = collect(
+            self.site, self._meters, self.units, self._listening.meter_id, now_s
+        )
         inputs = self.plans.async_with_wishes(before, inputs, now_s)
         inputs = self.outages.with_outage(before, inputs, self.plans.outlook, now_s)
-        self._grid_s = inputs.grid.time_s if inputs.grid else None
+        self._listening.async_seen(inputs.grid)
         try:
             self.state, self.decision = step(before, inputs, now_s)
         except Exception as err:  # noqa: BLE001 the engine may fail in any way
@@ -354,14 +353,6 @@ class Home:
             reading.islanding for reading in readings if reading is not None
         )
 
-    def _meter_speaks(self) -> bool:
-        """Return whether the grid meter is heard right now, since steps have ended."""
-        if self._meter_id is not None:
-            self._take_meter(self.units[self._meter_id])
-        now_s = dt_util.utcnow().timestamp()
-        sample = self._meters.grid.sample(now_s)
-        return sample is not None and sample.fresh(now_s)
-
     def _should_park(self, runtime: UnitRuntime) -> bool:
         """Return whether a unit that is left is to be idled.
 
@@ -374,92 +365,10 @@ class Home:
             (standing or runtime.worker.parking)
             and runtime.coordinator.data is not None
             and runtime.coordinator.last_update_success
-            and self._meter_speaks()
+            and self._listening.meter_speaks()
             and not self._outage()
             and may_park(self.state, dt_util.utcnow().timestamp())
         )
-
-    def _unit_listener(self, runtime: UnitRuntime) -> Callable[[], None]:
-        """Return what is called with each reading of a unit, and when it is lost.
-
-        What must not be missed is seen at once: a car that leaves may be followed by
-        another one before the meter speaks.
-        """
-        reached = True
-        restarts = 0
-        state: tuple[bool | None, bool | None] = (None, None)
-
-        @callback
-        def heard() -> None:
-            nonlocal reached, restarts, state
-            was_reached, before, begun = reached, state, restarts
-            reached = runtime.coordinator.last_update_success
-            reading = runtime.coordinator.data
-            if reading is not None:
-                state = (reading.islanding, reading.connected)
-                restarts = reading.restarts
-            if reached and (not was_reached or restarts != begun):
-                runtime.worker.async_forget()
-            if reached is not was_reached or state != before:
-                self._take_meter(runtime)
-                self.async_step()
-            elif self._take_meter(runtime):
-                self._grid_heard()
-
-        return heard
-
-    @callback
-    def _take_meter(self, runtime: UnitRuntime) -> bool:
-        """Take the grid power that a unit measures; the first one is the meter."""
-        meter = self._meters.unit_meter
-        if meter is None:
-            return False
-        coordinator = runtime.coordinator
-        reading = coordinator.data if coordinator.last_update_success else None
-        if (
-            self._meter_id is None
-            and reading is not None
-            and reading.grid_w is not None
-        ):
-            self._meter_id = runtime.subentry_id
-        if self._meter_id != runtime.subentry_id:
-            return False
-        meter.take(reading)
-        return True
-
-    @callback
-    def _grid_heard(self) -> None:
-        if self._stopped:
-            return
-        sample = self._meters.grid.sample(dt_util.utcnow().timestamp())
-        if sample is None:
-            if self._grid_s is not None:
-                self.async_step()
-        elif self._grid_s is None or sample.time_s > self._grid_s:
-            self._step_soon()
-
-    @callback
-    def _step_soon(self) -> None:
-        """Step now, or as soon as the last step is old enough."""
-        since_s = dt_util.utcnow().timestamp() - self._stepped_s
-        if not 0.0 <= since_s < STEP_GAP_S:
-            self.async_step()
-        elif self._pending_step is None:
-
-            @callback
-            def due(_now: datetime) -> None:
-                self._pending_step = None
-                self.async_step()
-
-            self._pending_step = async_call_later(
-                self.hass, STEP_GAP_S - since_s, HassJob(due, cancel_on_shutdown=True)
-            )
-
-    @callback
-    def _cancel_pending_step(self) -> None:
-        if self._pending_step is not None:
-            self._pending_step()
-            self._pending_step = None
 
     @callback
     def _tick(self, _now: datetime) -> None:
@@ -483,29 +392,4 @@ class Home:
 
     @callback
     def _show(self) -> None:
-        self._shown.async_offer(self._urgent(), dt_util.utcnow().timestamp())
-
-    def _urgent(self) -> object:
-        """Return what is shown without delay when it changes."""
-        decided = self.decision.units if self.decision else {}
-        return (
-            self.failing,
-            self.plans.made_s,
-            self.plans.problems.worst,
-            self.state.guard,
-            self.state.settings,
-            self.outages.urgent(),
-            [
-                (
-                    unit.status,
-                    self.state.units[key].settings,
-                    self.state.units[key].requirements,
-                    self.state.units[key].vehicle_here,
-                    self.units[key].coordinator.last_update_success,
-                    outcome.kind
-                    if (outcome := self.units[key].worker.outcome)
-                    else None,
-                )
-                for key, unit in decided.items()
-            ],
-        )
+        self._shown.async_offer(urgent(self), dt_util.utcnow().timestamp())

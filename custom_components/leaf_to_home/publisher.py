@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
 from .const import PUBLISH_INTERVAL
+
+if TYPE_CHECKING:
+    from .home import Home
 
 
 class Publisher:
@@ -45,3 +49,27 @@ class Publisher:
     @callback
     def _unsubscribe(self, key: int) -> None:
         self._listeners.pop(key, None)
+
+
+def urgent(home: Home) -> object:
+    """Return what is shown without delay when it changes."""
+    decided = home.decision.units if home.decision else {}
+    return (
+        home.failing,
+        home.plans.made_s,
+        home.plans.problems.worst,
+        home.state.guard,
+        home.state.settings,
+        home.outages.urgent(),
+        [
+            (
+                unit.status,
+                home.state.units[key].settings,
+                home.state.units[key].requirements,
+                home.state.units[key].vehicle_here,
+                home.units[key].coordinator.last_update_success,
+                outcome.kind if (outcome := home.units[key].worker.outcome) else None,
+            )
+            for key, unit in decided.items()
+        ],
+    )
