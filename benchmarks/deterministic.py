@@ -27,13 +27,9 @@ from custom_components.leaf_to_home.engine.records import (
     StepPrices,
     prices_of_steps,
 )
-from custom_components.leaf_to_home.engine.replay import (
-    Outing,
-    PolicyName,
-    ReplayRun,
-    outings,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
+from custom_components.leaf_to_home.engine.replay_trips import Outing, outings
 from custom_components.leaf_to_home.engine.tables import HouseRun
 
 from .oracle import foresee

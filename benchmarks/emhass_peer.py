@@ -35,8 +35,8 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
 )
 from custom_components.leaf_to_home.engine.plan import Floats, Plan, PlannedStep
-from custom_components.leaf_to_home.engine.replay import UNIT, ReplayRun
 from custom_components.leaf_to_home.engine.replay_planner import HouseRow, ReplayPlanner
+from custom_components.leaf_to_home.engine.replay_run import UNIT, ReplayRun
 from custom_components.leaf_to_home.engine.state import HomeState
 from custom_components.leaf_to_home.engine.tariff import PriceSlot
 

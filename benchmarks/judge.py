@@ -6,15 +6,12 @@ from statistics import median
 from time import perf_counter
 
 from custom_components.leaf_to_home.engine.accounts import Books
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
 from custom_components.leaf_to_home.engine.replay_planner import (
     ForecastName,
     PriceKnowledge,
 )
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 
 from .emhass_peer import LIVE, SET_POINTS, EmhassPeer, cannot_express
 from .mpc import MeanForecastMpc

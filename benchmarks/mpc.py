@@ -32,8 +32,8 @@ from custom_components.leaf_to_home.engine.plan import (
 )
 from custom_components.leaf_to_home.engine.planning import absences_of
 from custom_components.leaf_to_home.engine.price_futures import PriceMemory
-from custom_components.leaf_to_home.engine.replay import UNIT, ReplayRun
 from custom_components.leaf_to_home.engine.replay_planner import HouseRow, ReplayPlanner
+from custom_components.leaf_to_home.engine.replay_run import UNIT, ReplayRun
 from custom_components.leaf_to_home.engine.state import HomeState
 
 from .linear_program import LinearProgram

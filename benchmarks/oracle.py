@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from custom_components.leaf_to_home.engine.accounts import END_QUANTILE
 from custom_components.leaf_to_home.engine.limits import window_minutes
 from custom_components.leaf_to_home.engine.records import prices_of_steps
-from custom_components.leaf_to_home.engine.replay import ReplayRun, outings
+from custom_components.leaf_to_home.engine.replay_run import ReplayRun
+from custom_components.leaf_to_home.engine.replay_trips import outings
 
 from .linear_program import Floats, LinearProgram
 

@@ -13,7 +13,8 @@ from custom_components.leaf_to_home.engine.outage_house import OutageHabits
 from custom_components.leaf_to_home.engine.outage_model import OutageSettings
 from custom_components.leaf_to_home.engine.outage_replay import OutageBooks
 from custom_components.leaf_to_home.engine.outages import RandomOutages
-from custom_components.leaf_to_home.engine.replay import PolicyName, run_replay
+from custom_components.leaf_to_home.engine.replay import run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName
 
 from .scenarios import year
 

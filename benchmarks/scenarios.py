@@ -22,7 +22,7 @@ from custom_components.leaf_to_home.engine.formats import (
     parse_unit,
 )
 from custom_components.leaf_to_home.engine.house import SimulatedHouse
-from custom_components.leaf_to_home.engine.replay import ReplayRun
+from custom_components.leaf_to_home.engine.replay_run import ReplayRun
 from custom_components.leaf_to_home.engine.tables import (
     HouseRun,
     HouseTable,

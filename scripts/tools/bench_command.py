@@ -32,11 +32,8 @@ from benchmarks.scenarios import CASES, parked, unit
 from benchmarks.tasks import example_tasks
 from custom_components.leaf_to_home.engine.battery import LossCurve
 from custom_components.leaf_to_home.engine.planning import plan_together
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from custom_components.leaf_to_home.engine.trips import Trip
 
 DAYS = 60

@@ -32,16 +32,12 @@ from custom_components.leaf_to_home.engine.outages import (
     parse_outages,
 )
 from custom_components.leaf_to_home.engine.records import trace_lines
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    Replay,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import Replay, run_replay
 from custom_components.leaf_to_home.engine.replay_planner import (
     ForecastName,
     PriceKnowledge,
 )
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from custom_components.leaf_to_home.engine.tables import (
     HouseRun,
     parse_house,

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 import numpy as np
 
 from custom_components.leaf_to_home.engine.records import WS_PER_KWH, Floats, Records
-from custom_components.leaf_to_home.engine.replay import Replay, ReplayRun
+from custom_components.leaf_to_home.engine.replay import Replay
+from custom_components.leaf_to_home.engine.replay_run import ReplayRun
 
 _WEEK_S = 7 * 86400.0
 # More points than this are more than pixels.

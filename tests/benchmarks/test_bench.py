@@ -8,11 +8,12 @@ import pytest
 
 from custom_components.leaf_to_home.engine.battery import LossCurve
 from custom_components.leaf_to_home.engine.outages import RandomOutages
-from custom_components.leaf_to_home.engine.replay import ReplayRun, run_replay
+from custom_components.leaf_to_home.engine.replay import run_replay
 from custom_components.leaf_to_home.engine.replay_planner import (
     ForecastName,
     PriceKnowledge,
 )
+from custom_components.leaf_to_home.engine.replay_run import ReplayRun
 from custom_components.leaf_to_home.engine.tariff import PriceSeries
 from tests.engine.replays import LEAF, contract, flat_house
 

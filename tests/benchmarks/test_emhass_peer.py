@@ -9,11 +9,8 @@ import sys
 import pytest
 
 from custom_components.leaf_to_home.engine.model import IntentKind
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from tests.engine.replays import LEAF, contract
 from tests.engine.test_planning import NOW_S, TRIPS, bands, day_ahead, house
 

@@ -13,7 +13,8 @@ from custom_components.leaf_to_home.engine.battery import LossCurve, UnitKind, U
 from custom_components.leaf_to_home.engine.formats import Contract, parse_contract
 from custom_components.leaf_to_home.engine.house import SimulatedHouse
 from custom_components.leaf_to_home.engine.records import trace_lines
-from custom_components.leaf_to_home.engine.replay import Replay, ReplayRun
+from custom_components.leaf_to_home.engine.replay import Replay
+from custom_components.leaf_to_home.engine.replay_run import ReplayRun
 from custom_components.leaf_to_home.engine.tables import HouseRun
 
 MADRID = ZoneInfo("Europe/Madrid")

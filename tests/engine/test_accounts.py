@@ -8,11 +8,8 @@ import pytest
 
 from custom_components.leaf_to_home.engine.accounts import demand_windows
 from custom_components.leaf_to_home.engine.formats import FormatError, parse_contract
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from custom_components.leaf_to_home.engine.tables import HouseRun, parse_series
 from custom_components.leaf_to_home.engine.trips import Trip
 from tests.engine.replays import LEAF, LOSS, TARIFF, at, check, contract, flat_house

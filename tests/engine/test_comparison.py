@@ -23,11 +23,8 @@ from custom_components.leaf_to_home.engine.comparison import (
 from custom_components.leaf_to_home.engine.formats import FormatError
 from custom_components.leaf_to_home.engine.past_power import PastPower, Span
 from custom_components.leaf_to_home.engine.prices import PriceSeries
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from custom_components.leaf_to_home.engine.tables import HouseTable, make_house
 from custom_components.leaf_to_home.engine.tariff import parse_tariff
 from tests.engine.replays import LEAF, MADRID, TARIFF, at, contract, seeded_house

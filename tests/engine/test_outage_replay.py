@@ -15,12 +15,8 @@ from custom_components.leaf_to_home.engine.outage_house import (
 from custom_components.leaf_to_home.engine.outage_model import OutageSettings, Tier
 from custom_components.leaf_to_home.engine.outage_replay import OutageBooks
 from custom_components.leaf_to_home.engine.outages import HOUR_S, Outage
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    Replay,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import Replay, run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from custom_components.leaf_to_home.engine.trips import Trip
 from tests.engine.replays import LEAF, contract, flat_house, seeded_house
 

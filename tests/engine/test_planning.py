@@ -21,15 +21,12 @@ from custom_components.leaf_to_home.engine.plan import PriceBasis
 from custom_components.leaf_to_home.engine.planning import OwnPast, Past, Planner
 from custom_components.leaf_to_home.engine.presence import PresenceHistory
 from custom_components.leaf_to_home.engine.price_futures import PriceMemory
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
 from custom_components.leaf_to_home.engine.replay_planner import (
     ForecastName,
     PriceKnowledge,
 )
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from custom_components.leaf_to_home.engine.state import (
     HomeSettings,
     HomeState,

@@ -16,11 +16,8 @@ import pytest
 
 from custom_components.leaf_to_home.engine.formats import FormatError, parse_contract
 from custom_components.leaf_to_home.engine.records import TRACE_COLUMNS, trace_lines
-from custom_components.leaf_to_home.engine.replay import (
-    PolicyName,
-    ReplayRun,
-    run_replay,
-)
+from custom_components.leaf_to_home.engine.replay import run_replay
+from custom_components.leaf_to_home.engine.replay_run import PolicyName, ReplayRun
 from custom_components.leaf_to_home.engine.tables import (
     HouseRun,
     parse_house,

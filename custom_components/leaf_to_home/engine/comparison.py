@@ -23,8 +23,9 @@ from .past_power import PastPower
 from .plan import Floats
 from .quarters import QUARTER_S
 from .records import WS_PER_KWH, Records
-from .replay import UNIT, PolicyName, ReplayRun, run_replay
+from .replay import run_replay
 from .replay_planner import HouseRow, ReplayPlanner
+from .replay_run import UNIT, PolicyName, ReplayRun
 from .tables import PAST_DAYS, HouseRun, HouseTable, make_house
 from .tariff import Tariff
 from .trips import Commuter, Trip
