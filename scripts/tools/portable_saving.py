@@ -19,7 +19,7 @@ engine_alone()
 
 # ruff: noqa: E402 the engine is loaded without Home Assistant only from here on
 from custom_components.leaf_to_home.engine.formats import parse_unit
-from custom_components.leaf_to_home.engine.metered import (
+from custom_components.leaf_to_home.engine.metered_model import (
     Facts,
     PassThrough,
     running_spec,

@@ -36,7 +36,7 @@ engine_alone()
 
 from custom_components.leaf_to_home.engine.formats import parse_unit  # noqa: E402
 from custom_components.leaf_to_home.engine.house import EVENING_MINUTE, SimulatedHouse  # noqa: E402
-from custom_components.leaf_to_home.engine.metered import Facts, PassThrough  # noqa: E402
+from custom_components.leaf_to_home.engine.metered_model import Facts, PassThrough  # noqa: E402
 from custom_components.leaf_to_home.engine.metered_plant import MeteredPlant  # noqa: E402
 
 from .echonet_plant import clock  # noqa: E402

@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.leaf_to_home.engine.battery import LossCurve, UnitKind, UnitSpec
-from custom_components.leaf_to_home.engine.metered import (
+from custom_components.leaf_to_home.engine.metered import see
+from custom_components.leaf_to_home.engine.metered_model import (
     Anchor,
     Count,
     Facts,
@@ -18,7 +19,6 @@ from custom_components.leaf_to_home.engine.metered import (
     capacity_kwh,
     carried_w,
     error_percent,
-    see,
     shortfall_w,
     soc_percent,
     soh_percent,

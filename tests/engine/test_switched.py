@@ -9,7 +9,8 @@ from random import Random
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.leaf_to_home.engine.metered import (
+from custom_components.leaf_to_home.engine.metered import see
+from custom_components.leaf_to_home.engine.metered_model import (
     Count,
     Facts,
     PassThrough,
@@ -17,7 +18,6 @@ from custom_components.leaf_to_home.engine.metered import (
     carried_w,
     error_percent,
     running_spec,
-    see,
     soc_percent,
 )
 from custom_components.leaf_to_home.engine.metered_plant import MeteredPlant

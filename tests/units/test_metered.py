@@ -27,7 +27,7 @@ from custom_components.leaf_to_home.diagnostics import (
     async_get_config_entry_diagnostics,
 )
 from custom_components.leaf_to_home.engine.formats import parse_unit
-from custom_components.leaf_to_home.engine.metered import (
+from custom_components.leaf_to_home.engine.metered_model import (
     Anchor,
     Count,
     Facts,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any, Self
 
-from .metered import Facts, PassThrough
+from .metered_model import Facts, PassThrough
 from .model import Reading, UnitStatus
 from .plant import WS_PER_KWH, PlantStep
 from .state import from_dict, to_dict

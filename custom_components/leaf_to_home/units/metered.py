@@ -47,7 +47,8 @@ from ..const import (
     LOGGER,
 )
 from ..engine.battery import UnitSpec
-from ..engine.metered import (
+from ..engine.metered import see
+from ..engine.metered_model import (
     Count,
     Facts,
     PassThrough,
@@ -55,7 +56,6 @@ from ..engine.metered import (
     carried_w,
     error_percent,
     running_spec,
-    see,
     shortfall_w,
     soc_percent,
     soh_percent,

@@ -28,7 +28,7 @@ from ..const import (
     CONF_PASS_THROUGH,
     CONF_SELF_DISCHARGE,
 )
-from ..engine.metered import PassThrough
+from ..engine.metered_model import PassThrough
 from ..flow_unit import UnitSteps
 from ..sources.base import power_w
 
