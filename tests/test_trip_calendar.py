@@ -24,7 +24,8 @@ from custom_components.leaf_to_home.engine.requirement import (
     TripSource,
 )
 from custom_components.leaf_to_home.home import Home
-from custom_components.leaf_to_home.sources.trips import COOLDOWN_S, MOST_TRIPS, REFRESH
+from custom_components.leaf_to_home.sources.calendar import COOLDOWN_S, REFRESH
+from custom_components.leaf_to_home.sources.trips import MOST_TRIPS
 from tests import recording
 from tests.conftest import EVENING, UNIT_ID, Advance, make_entry, unit_data
 from tests.platforms import HOME_ID, setup_platforms, state

@@ -1,15 +1,10 @@
 """What tells of outages before they come: a calendar of cuts, a weather warning."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-from homeassistant.components.calendar.const import (
-    DOMAIN as CALENDAR_DOMAIN,
-    SERVICE_GET_EVENTS,
-)
-from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import (
     CALLBACK_TYPE,
     Event,
@@ -17,17 +12,10 @@ from homeassistant.core import (
     HomeAssistant,
     callback,
 )
-from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.debounce import Debouncer
-from homeassistant.helpers.event import (
-    async_track_state_change_event,
-    async_track_time_interval,
-)
-from homeassistant.util import dt as dt_util
-import voluptuous as vol
+from homeassistant.helpers.event import async_track_state_change_event
 
-from ..const import LOGGER
 from ..engine.outage_model import Watch, WatchSource
+from .calendar import Calendar, event_time_s
 
 CONF_AFTER: Final = "after_h"
 CONF_CUTS: Final = "calendar"
@@ -41,11 +29,8 @@ DEFAULT_LEAD_H: Final = 24.0
 DEFAULT_RESERVE: Final = 80.0
 
 HOUR_S: Final = 3600.0
-REFRESH: Final = timedelta(minutes=15)
 # Between two readings of the calendar nothing that begins may be missed.
 AHEAD_MARGIN: Final = timedelta(hours=1)
-COOLDOWN_S: Final = 10.0
-ANSWER_S: Final = 60.0
 MOST_CUTS: Final = 50
 # A calendar in which somebody is away for a year plans no cut.
 LONGEST_CUT_S: Final = 3 * 24 * HOUR_S
@@ -64,51 +49,41 @@ class WatchSources:
         """Read what `conf` names; `stored` is what was known before a restart."""
         self._hass = hass
         self._reserve: float = conf.get(CONF_RESERVE, DEFAULT_RESERVE)
-        self._calendar: str | None = conf.get(CONF_CUTS)
         self._lead_s = HOUR_S * conf.get(CONF_LEAD, DEFAULT_LEAD_H)
         self._warning: str | None = conf.get(CONF_WARNING)
         self._words = {word.casefold() for word in conf.get(CONF_WORDS, ())}
         self._after_s = HOUR_S * conf.get(CONF_AFTER, DEFAULT_AFTER_H)
         self._on_change = on_change
+        self._calendar: Calendar | None = None
+        if calendar := conf.get(CONF_CUTS):
+            self._calendar = Calendar(
+                hass,
+                calendar,
+                ahead=timedelta(seconds=self._lead_s) + AHEAD_MARGIN,
+                took=self._took,
+            )
         self._cuts = _cuts(stored.get("cuts")) if self._calendar else []
         self._warned_s = _number(stored.get("warned_s")) if self._warning else None
-        self._failed = False
-        self._debouncer = Debouncer(
-            hass,
-            LOGGER,
-            cooldown=COOLDOWN_S,
-            immediate=True,
-            function=self._async_read,
-            background=True,
-        )
-        self._stops: list[CALLBACK_TYPE] = []
+        self._stop_warning: CALLBACK_TYPE | None = None
 
     @callback
     def async_start(self) -> None:
-        """Read now, when something changes, and from time to time."""
+        """Hear the warning, and read the calendar from now on."""
         if self._warning is not None:
-            self._stops.append(
-                async_track_state_change_event(
-                    self._hass, self._warning, self._warning_changed
-                )
+            self._stop_warning = async_track_state_change_event(
+                self._hass, self._warning, self._warning_changed
             )
         if self._calendar is not None:
-            self._stops += [
-                async_track_state_change_event(
-                    self._hass, self._calendar, self._calendar_changed
-                ),
-                async_track_time_interval(
-                    self._hass, self._due, REFRESH, cancel_on_shutdown=True
-                ),
-            ]
-            self._debouncer.async_schedule_call()
+            self._calendar.async_start()
 
     @callback
     def async_stop(self) -> None:
-        """Read no more."""
-        while self._stops:
-            self._stops.pop()()
-        self._debouncer.async_shutdown()
+        """Hear and read no more."""
+        if self._stop_warning is not None:
+            self._stop_warning()
+            self._stop_warning = None
+        if self._calendar is not None:
+            self._calendar.async_stop()
 
     def stored(self) -> dict[str, Any]:
         """Return what has to be known after a restart without a network."""
@@ -156,77 +131,19 @@ class WatchSources:
     def _warning_changed(self, _event: Event[EventStateChangedData]) -> None:
         self._on_change()
 
-    @callback
-    def _calendar_changed(self, _event: Event[EventStateChangedData]) -> None:
-        self._debouncer.async_schedule_call()
-
-    @callback
-    def _due(self, _now: datetime) -> None:
-        self._debouncer.async_schedule_call()
-
-    async def _async_read(self) -> None:
-        assert self._calendar is not None
-        state = self._hass.states.get(self._calendar)
-        if state is None or state.state == STATE_UNAVAILABLE:
-            return
-        try:
-            events = await self._async_events(self._calendar)
-        except (HomeAssistantError, TimeoutError, vol.Invalid) as err:
-            if not self._failed:
-                LOGGER.warning("%s cannot be read: %r", self._calendar, err)
-            self._failed = True
-            return
-        if events is None or not self._stops:
-            return
-        if self._failed:
-            LOGGER.info("%s can be read again", self._calendar)
-        self._failed = False
+    def _took(self, events: Sequence[Any]) -> None:
         cuts = sorted(cut for event in events if (cut := _cut(event)) is not None)
         if cuts[:MOST_CUTS] != self._cuts:
             self._cuts = cuts[:MOST_CUTS]
             self._on_change()
 
-    async def _async_events(self, calendar: str) -> Sequence[Any] | None:
-        """Return the events that matter, None where the calendar said nothing."""
-        now = dt_util.now()
-        async with asyncio.timeout(ANSWER_S):
-            answer = await self._hass.services.async_call(
-                CALENDAR_DOMAIN,
-                SERVICE_GET_EVENTS,
-                {
-                    ATTR_ENTITY_ID: calendar,
-                    "start_date_time": now,
-                    "end_date_time": now
-                    + timedelta(seconds=self._lead_s)
-                    + AHEAD_MARGIN,
-                },
-                blocking=True,
-                return_response=True,
-            )
-        found = answer.get(calendar) if answer else None
-        events = found.get("events") if isinstance(found, dict) else None
-        return events if isinstance(events, list) else None
-
 
 def _cut(event: Mapping[str, Any]) -> tuple[float, float] | None:
     """Return when a planned cut begins and ends; a whole day counts as one."""
-    start_s, end_s = _time_s(event.get("start")), _time_s(event.get("end"))
+    start_s, end_s = event_time_s(event.get("start")), event_time_s(event.get("end"))
     if start_s is None or end_s is None or not 0 < end_s - start_s <= LONGEST_CUT_S:
         return None
     return start_s, end_s
-
-
-def _time_s(text: Any) -> float | None:
-    """Return a time, of a day its local midnight; None for what is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        if (day := dt_util.parse_date(text)) is not None:
-            return dt_util.start_of_local_day(day).timestamp()
-        moment = dt_util.parse_datetime(text)
-        return None if moment is None else dt_util.as_utc(moment).timestamp()
-    except OverflowError, ValueError:
-        return None
 
 
 def _cuts(data: Any) -> list[tuple[float, float]]:
