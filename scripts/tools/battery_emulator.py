@@ -16,14 +16,11 @@ import argparse
 import asyncio
 from contextlib import suppress
 from dataclasses import fields, replace
+from datetime import time as clock_time
 import json
 import os
-import signal
-import stat
-import sys
 import time
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -36,16 +33,18 @@ engine_alone()
 
 from custom_components.leaf_to_home.engine.battery import UnitKind  # noqa: E402
 from custom_components.leaf_to_home.engine.formats import parse_unit  # noqa: E402
-from custom_components.leaf_to_home.engine.house import SimulatedHouse  # noqa: E402
 from custom_components.leaf_to_home.engine.plant import Plant  # noqa: E402
 
-from .echonet_plant import SteadyHouse, clock  # noqa: E402
-from .emulated_pack import Battery, EmulatedPack, House  # noqa: E402
+from .emulated_pack import Battery, EmulatedPack  # noqa: E402
+from .station_house import add_house_options, add_load_option, house_of  # noqa: E402
+from .station_life import live, note, signalled  # noqa: E402
 
 TICK_S = 0.5
 # As the firmware has it.
 KEEPALIVE_S = 30
 DISCOVERY = "homeassistant"
+# When the evening begins, unless somebody says otherwise.
+EVENING = clock_time(18, 30)
 
 
 class EmulatorProcess:
@@ -64,7 +63,7 @@ class EmulatorProcess:
         now_s = time.time()
         self.pack = EmulatedPack(
             plant=_plant(options, now_s),
-            house=_house(options),
+            house=house_of(options),
             watchdog_s=options.watchdog,
             battery=Battery(soh=options.soh),
             started_s=now_s,
@@ -74,21 +73,14 @@ class EmulatorProcess:
 
     async def run(self) -> None:
         """Live until the input or a signal ends it."""
-        self._loop = loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        self._loop = asyncio.get_running_loop()
+        stop = signalled()
         self._come()
         print(json.dumps(self.state()), flush=True)
-        tasks = [asyncio.create_task(self._tick()), asyncio.create_task(stop.wait())]
-        if _lives(sys.stdin):
-            tasks.append(asyncio.create_task(self._obey()))
-        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in left:
-            task.cancel()
-        self._leave()
-        for task in done:
-            task.result()
+        try:
+            await live(stop, self._tick(), self.act)
+        finally:
+            self._leave()
 
     def state(self) -> dict[str, Any]:
         """Return what is going on."""
@@ -192,13 +184,15 @@ class EmulatorProcess:
     def _take(self, topic: str, payload: bytes) -> None:
         now_s = time.time()
         name = topic.rpartition("/")[2]
-        self._write(
+        note(
+            self._log,
             {
+                "event": "command",
                 "object": topic,
                 "property": "payload",
                 "value": payload.decode(errors="replace"),
                 "meaning": meaning(name, payload),
-            }
+            },
         )
         if topic == f"{self._name}-inverter/set":
             if self._inverter_answers:
@@ -240,20 +234,6 @@ class EmulatorProcess:
                 "setpoint": round(pack.setpoint_w, 1),
             }
             self._client.publish(f"{self._name}-inverter/state", json.dumps(values))
-
-    async def _obey(self) -> None:
-        assert self._loop
-        reader = asyncio.StreamReader()
-        await self._loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-        )
-        while line := await reader.readline():
-            print(json.dumps(self.act(line.decode().strip())), flush=True)
-
-    def _write(self, line: dict[str, Any]) -> None:
-        times = {"time": clock(time.time()), "event": "command"}
-        self._log.write(json.dumps(times | line) + "\n")
-        self._log.flush()
 
 
 BATTERY_NUMBERS = {item.name for item in fields(Battery) if item.type is float}
@@ -349,28 +329,6 @@ def _plant(options: argparse.Namespace, now_s: float) -> Plant:
     return Plant(spec, time_s=now_s, dead_time_s=1.0)
 
 
-def _house(options: argparse.Namespace) -> House:
-    if options.load is not None:
-        return SteadyHouse(load=options.load)
-    return SimulatedHouse(
-        options.seed,
-        ZoneInfo(options.zone),
-        evening_minute=options.evening_minute,
-        solar_peak_w=options.solar_peak,
-    )
-
-
-def _lives(stream: TextIO) -> bool:
-    """Return whether the input is a pipe or a terminal, whose end means something."""
-    mode = os.fstat(stream.fileno()).st_mode
-    return stat.S_ISFIFO(mode) or stream.isatty()
-
-
-def _minute(text: str) -> int:
-    hours, minutes = text.split(":")[:2]
-    return int(hours) * 60 + int(minutes)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scripts.tools.battery_emulator")
     parser.add_argument("--port", type=int, required=True, help="of the broker")
@@ -383,15 +341,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--soh", type=float, default=68.0)
     parser.add_argument("--soc", type=float, default=60.0)
-    parser.add_argument(
-        "--load", type=float, help="a steady load instead of a house, W"
-    )
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--solar-peak", type=float, default=4000.0)
-    parser.add_argument("--zone", default="UTC")
-    parser.add_argument(
-        "--evening-peak", type=_minute, dest="evening_minute", default=1110
-    )
+    add_house_options(parser)
+    add_load_option(parser)
+    parser.set_defaults(evening_peak=EVENING)
     return parser.parse_args()
 
 

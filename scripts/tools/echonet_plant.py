@@ -6,13 +6,13 @@ load-following by itself, an island of its own when the grid is lost, and no wat
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from custom_components.leaf_to_home.engine.plant import Plant
 
 from .echonet_emulator import MAKER, Thing
+from .station_house import House
 
 CHARGER = 0x027E01
 BOARD = 0x028701
@@ -32,31 +32,6 @@ ANNOUNCED = {0x80, 0x88, 0xC7, 0xDA, 0xDB, 0xE1}
 # Longer pauses are made up for in coarse steps.
 COARSE_S = 10.0
 COARSE_FROM_S = 60.0
-
-
-class House(Protocol):
-    """What the house takes and the sun gives at a time, W."""
-
-    def load_w(self, time_s: float) -> float:
-        """Return the load."""
-
-    def solar_w(self, time_s: float) -> float:
-        """Return the sun's power."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SteadyHouse:
-    """A house that always takes the same, without panels."""
-
-    load: float
-
-    def load_w(self, time_s: float) -> float:
-        """Return the load."""
-        return self.load
-
-    def solar_w(self, time_s: float) -> float:
-        """Return the sun's power."""
-        return 0.0
 
 
 @dataclass(kw_only=True)
@@ -395,11 +370,6 @@ def meaning(epc: int, edt: bytes) -> str:
         0xEB: f"charge with {number} W",
         0xEC: f"discharge with {number} W",
     }.get(epc, "")
-
-
-def clock(time_s: float) -> str:
-    """Return a time as it stands in the log."""
-    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
 
 
 def _common() -> dict[int, bytes]:

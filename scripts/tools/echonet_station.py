@@ -16,18 +16,14 @@ it back. It ends with its input, where that is a pipe or a terminal.
 import argparse
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from datetime import time as clock_time
 import json
 import os
 from pathlib import Path
 import signal
-import stat
 import sys
 import time
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -37,19 +33,12 @@ from .light import FOLDER, engine_alone
 engine_alone()
 
 from custom_components.leaf_to_home.engine.formats import parse_unit  # noqa: E402
-from custom_components.leaf_to_home.engine.house import EVENING_MINUTE, SimulatedHouse  # noqa: E402
 from custom_components.leaf_to_home.engine.plant import Plant  # noqa: E402
 
 from .echonet_emulator import GET, INF_REQ, PORT, SETC, SETI, Emulator, Request  # noqa: E402
-from .echonet_plant import (  # noqa: E402
-    CHARGER,
-    MODES,
-    House,
-    StationPlant,
-    SteadyHouse,
-    clock,
-    meaning,
-)
+from .echonet_plant import CHARGER, MODES, StationPlant, meaning  # noqa: E402
+from .station_house import add_house_options, add_load_option, house_of  # noqa: E402
+from .station_life import clock, live, note, signalled  # noqa: E402
 
 TICK_S = 1.0
 SERVICES = {GET: "get", SETC: "set", SETI: "set", INF_REQ: "get"}
@@ -62,7 +51,7 @@ class Station:
         self._log = log
         self.plant = StationPlant(
             plant=_plant(options),
-            house=_house(options),
+            house=house_of(options),
             board_apart=options.meter_address is not None,
             by_hand=options.by_hand,
             on_event=self._event,
@@ -82,27 +71,19 @@ class Station:
 
     async def run(self) -> None:
         """Live until the input or a signal ends it."""
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGUSR1, self._toggle_grid)
+        stop = signalled()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._toggle_grid)
         for node in self._nodes:
             await node.start()
         self._event("start")
         for node in self._nodes:
             node.boot()
         print(json.dumps(self.plant.state() | {"pid": os.getpid()}), flush=True)
-        tasks = [asyncio.create_task(self._tick()), asyncio.create_task(stop.wait())]
-        if _lives(sys.stdin):
-            tasks.append(asyncio.create_task(self._obey()))
-        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in left:
-            task.cancel()
-        for node in self._nodes:
-            await node.stop()
-        for task in done:
-            task.result()
+        try:
+            await live(stop, self._tick(), self.act)
+        finally:
+            for node in self._nodes:
+                await node.stop()
 
     def act(self, line: str) -> dict[str, Any]:
         """Obey a line and return what is going on."""
@@ -132,15 +113,6 @@ class Station:
             self.plant.run()
             self._changed()
             await asyncio.sleep(TICK_S)
-
-    async def _obey(self) -> None:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
-        await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-        )
-        while line := await reader.readline():
-            print(json.dumps(self.act(line.decode().strip())), flush=True)
 
     @property
     def _grid(self) -> bool:
@@ -184,13 +156,8 @@ class Station:
         self._write({"event": what})
 
     def _write(self, line: dict[str, Any]) -> None:
-        times = {
-            "time": clock(time.time()),
-            # It is ahead when hours were skipped.
-            "station_time": clock(self.plant.time_s),
-        }
-        self._log.write(json.dumps(times | line) + "\n")
-        self._log.flush()
+        # It is ahead when hours were skipped.
+        note(self._log, {"station_time": clock(self.plant.time_s)} | line)
 
 
 def _plant(options: argparse.Namespace) -> Plant:
@@ -205,28 +172,6 @@ def _plant(options: argparse.Namespace) -> Plant:
         dead_time_s=options.dead_time,
         stored_kwh=spec.capacity_kwh * options.soc / 100.0,
     )
-
-
-def _house(options: argparse.Namespace) -> House:
-    if options.load is not None:
-        return SteadyHouse(load=options.load)
-    evening: clock_time | None = options.evening_peak
-    return SimulatedHouse(
-        options.seed,
-        options.zone,
-        evening_minute=EVENING_MINUTE
-        if evening is None
-        else evening.hour * 60 + evening.minute,
-        solar_peak_w=options.solar_peak,
-    )
-
-
-def _lives(stream: TextIO) -> bool:
-    """Return whether somebody may write lines to it."""
-    with suppress(OSError, ValueError):
-        mode = os.fstat(stream.fileno()).st_mode
-        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
-    return False
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -248,11 +193,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--by-hand", action="store_true", help="a person has to start the island"
     )
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--zone", type=ZoneInfo, default=ZoneInfo("UTC"))
-    parser.add_argument("--evening-peak", type=clock_time.fromisoformat)
-    parser.add_argument("--solar-peak", type=float, default=4000.0, help="W")
-    parser.add_argument("--load", type=float, help="steady load in W, without panels")
+    add_house_options(parser)
+    add_load_option(parser)
     return parser.parse_args(arguments)
 
 

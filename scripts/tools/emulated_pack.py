@@ -9,24 +9,16 @@ opens the contactors and is a fault.
 from collections import deque
 from dataclasses import dataclass, field
 import json
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from custom_components.leaf_to_home.engine.plant import Plant
+
+from .station_house import House
 
 CELLS: Final = 96
 LAPSE_S: Final = 30.0
 # What the emulator's own settings allow, as it comes, A.
 OWN_A: Final = 30.0
-
-
-class House(Protocol):
-    """What the house takes and the sun gives at a time, W."""
-
-    def load_w(self, time_s: float) -> float:
-        """Return the load."""
-
-    def solar_w(self, time_s: float) -> float:
-        """Return the sun's power."""
 
 
 @dataclass(kw_only=True)

@@ -14,15 +14,12 @@ where it is a pipe or a terminal.
 import argparse
 import asyncio
 from collections.abc import Sequence
-from datetime import time as clock_time
 import json
 import os
 from pathlib import Path
-import signal
 import sys
 import time
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
@@ -35,12 +32,12 @@ from .light import FOLDER, engine_alone
 engine_alone()
 
 from custom_components.leaf_to_home.engine.formats import parse_unit  # noqa: E402
-from custom_components.leaf_to_home.engine.house import EVENING_MINUTE, SimulatedHouse  # noqa: E402
 from custom_components.leaf_to_home.engine.metered_model import Facts, PassThrough  # noqa: E402
 from custom_components.leaf_to_home.engine.metered_plant import MeteredPlant  # noqa: E402
 
-from .echonet_plant import clock  # noqa: E402
-from .quasar_station import WRITES, lives  # noqa: E402
+from .quasar_station import WRITES  # noqa: E402
+from .station_house import add_house_options, simulated_house  # noqa: E402
+from .station_life import live, note, signalled  # noqa: E402
 
 TICK_S = 0.2
 MAX_INPUT_W = 300.0
@@ -52,15 +49,7 @@ class Station:
     def __init__(self, options: argparse.Namespace, log: TextIO) -> None:
         self._log = log
         self._port: int = options.port
-        evening: clock_time | None = options.evening_peak
-        self._house = SimulatedHouse(
-            options.seed,
-            options.zone,
-            evening_minute=EVENING_MINUTE
-            if evening is None
-            else evening.hour * 60 + evening.minute,
-            solar_peak_w=options.solar_peak,
-        )
+        self._house = simulated_house(options)
         text = (FOLDER / "presets" / "portable.yaml").read_text(encoding="utf-8")
         spec = parse_unit(yaml.safe_load(text), "portable")
         self.plant = MeteredPlant(
@@ -73,10 +62,7 @@ class Station:
 
     async def run(self) -> None:
         """Live until the input or a signal ends it."""
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        stop = signalled()
         devices = [
             SimDevice(
                 id=number,
@@ -88,15 +74,10 @@ class Station:
         server = ModbusTcpServer(devices, address=("127.0.0.1", self._port))
         await server.serve_forever(background=True)
         print(json.dumps(self.state()), flush=True)
-        tasks = [asyncio.create_task(self._tick()), asyncio.create_task(stop.wait())]
-        if lives(sys.stdin):
-            tasks.append(asyncio.create_task(self._answer()))
-        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in left:
-            task.cancel()
-        await server.shutdown()  # type: ignore[no-untyped-call] # it has no types
-        for task in done:
-            task.result()
+        try:
+            await live(stop, self._tick(), lambda _line: self.state())
+        finally:
+            await server.shutdown()  # type: ignore[no-untyped-call] # it has no types
 
     def state(self) -> dict[str, Any]:
         """Return what is going on."""
@@ -119,14 +100,6 @@ class Station:
             self._advance()
             await asyncio.sleep(TICK_S)
 
-    async def _answer(self) -> None:
-        reader = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-        )
-        while await reader.readline():
-            print(json.dumps(self.state()), flush=True)
-
     async def _plugs(
         self,
         function: int,
@@ -144,15 +117,13 @@ class Station:
             self._advance()
             plant.switch(bool(values[0]))
             line = {
-                "time": clock(time.time()),
                 "event": "set",
                 "object": "plug",
                 "property": "input",
                 "value": str(int(plant.on)),
                 "meaning": f"input {'on' if plant.on else 'off'}",
             }
-            self._log.write(json.dumps(line) + "\n")
-            self._log.flush()
+            note(self._log, line)
         registers[0:3] = [
             int(plant.on),
             round(10.0 * plant.input_w),
@@ -187,10 +158,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--log", type=Path, required=True, help="JSON lines")
     parser.add_argument("--load", type=float, default=80.0, help="behind it, W")
     parser.add_argument("--soc", type=float, default=99.0, help="percent")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--zone", type=ZoneInfo, default=ZoneInfo("UTC"))
-    parser.add_argument("--evening-peak", type=clock_time.fromisoformat)
-    parser.add_argument("--solar-peak", type=float, default=4000.0, help="W")
+    add_house_options(parser)
     return parser.parse_args(arguments)
 
 

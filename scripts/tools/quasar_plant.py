@@ -12,7 +12,7 @@ from typing import Any
 
 from custom_components.leaf_to_home.engine.plant import Plant
 
-from .echonet_plant import House
+from .station_house import House
 
 # What stands in the registers of a charger that was just unpacked.
 SEED = {1: 3400, 2: 0x0001, 3: 0x86A0, 80: 5020, 81: 0, 82: 1, 83: 0, 88: 0}

@@ -16,18 +16,13 @@ a terminal.
 import argparse
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from datetime import time as clock_time
 import json
 import os
 from pathlib import Path
-import signal
-import stat
 import sys
 import time
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
@@ -40,11 +35,11 @@ from .light import FOLDER, engine_alone
 engine_alone()
 
 from custom_components.leaf_to_home.engine.formats import parse_unit  # noqa: E402
-from custom_components.leaf_to_home.engine.house import EVENING_MINUTE, SimulatedHouse  # noqa: E402
 from custom_components.leaf_to_home.engine.plant import Plant  # noqa: E402
 
-from .echonet_plant import House, SteadyHouse, clock  # noqa: E402
 from .quasar_plant import DEAD_TIME_S, SEED, QuasarPlant  # noqa: E402
+from .station_house import add_house_options, add_load_option, house_of  # noqa: E402
+from .station_life import live, note, signalled  # noqa: E402
 
 TICK_S = 0.2
 WRITES = {6, 16}
@@ -77,16 +72,13 @@ class Station:
         self._options = options
         self._habit = "none"
         self.plant = QuasarPlant(
-            plant=_plant(options), house=_house(options), on_event=self._event
+            plant=_plant(options), house=house_of(options), on_event=self._event
         )
         self._server: ModbusTcpServer | None = None
 
     async def run(self) -> None:
         """Live until the input or a signal ends it."""
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        stop = signalled()
         charger = SimDevice(
             id=1,
             simdata=[
@@ -109,15 +101,10 @@ class Station:
         await self._server.serve_forever(background=True)
         self._event("start")
         print(json.dumps(self.plant.state() | {"pid": os.getpid()}), flush=True)
-        tasks = [asyncio.create_task(self._tick()), asyncio.create_task(stop.wait())]
-        if lives(sys.stdin):
-            tasks.append(asyncio.create_task(self._obey()))
-        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in left:
-            task.cancel()
-        await self._server.shutdown()  # type: ignore[no-untyped-call] # it has no types
-        for task in done:
-            task.result()
+        try:
+            await live(stop, self._tick(), self.act)
+        finally:
+            await self._server.shutdown()  # type: ignore[no-untyped-call] # it has no types
 
     def act(self, line: str) -> dict[str, Any]:
         """Obey a line and return what is going on."""
@@ -153,15 +140,6 @@ class Station:
             self.plant.run()
             await asyncio.sleep(TICK_S)
 
-    async def _obey(self) -> None:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
-        await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-        )
-        while line := await reader.readline():
-            print(json.dumps(self.act(line.decode().strip())), flush=True)
-
     async def _charger(
         self,
         function: int,
@@ -180,14 +158,15 @@ class Station:
             for number, value in enumerate(values):
                 if not plant.write(address + number, int(value)):
                     return ExcCodes.ILLEGAL_VALUE
-                self._write(
+                note(
+                    self._log,
                     {
                         "event": "set",
                         "object": "quasar",
                         "property": str(address + number),
                         "value": str(int(value)),
                         "meaning": meaning(address + number, int(value)),
-                    }
+                    },
                 )
             # The server takes from here what the registers have become.
             values[:] = [int(plant.registers[address + n]) for n in range(count)]
@@ -234,11 +213,7 @@ class Station:
             connection.transport.abort()
 
     def _event(self, what: str) -> None:
-        self._write({"event": what})
-
-    def _write(self, line: dict[str, Any]) -> None:
-        self._log.write(json.dumps({"time": clock(time.time())} | line) + "\n")
-        self._log.flush()
+        note(self._log, {"event": what})
 
 
 def _answer(packet: bytes, registers: bytes) -> bytes:
@@ -268,28 +243,6 @@ def _plant(options: argparse.Namespace) -> Plant:
     )
 
 
-def _house(options: argparse.Namespace) -> House:
-    if options.load is not None:
-        return SteadyHouse(load=options.load)
-    evening: clock_time | None = options.evening_peak
-    return SimulatedHouse(
-        options.seed,
-        options.zone,
-        evening_minute=EVENING_MINUTE
-        if evening is None
-        else evening.hour * 60 + evening.minute,
-        solar_peak_w=options.solar_peak,
-    )
-
-
-def lives(stream: TextIO) -> bool:
-    """Return whether somebody may write lines to it."""
-    with suppress(OSError, ValueError):
-        mode = os.fstat(stream.fileno()).st_mode
-        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
-    return False
-
-
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="quasar_station",
@@ -302,11 +255,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--soc", type=float, default=60.0, help="percent")
     parser.add_argument("--start-delay", type=float, default=3.0, help="seconds")
     parser.add_argument("--ramp", type=float, default=2000.0, help="W per second")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--zone", type=ZoneInfo, default=ZoneInfo("UTC"))
-    parser.add_argument("--evening-peak", type=clock_time.fromisoformat)
-    parser.add_argument("--solar-peak", type=float, default=4000.0, help="W")
-    parser.add_argument("--load", type=float, help="steady load in W, without panels")
+    add_house_options(parser)
+    add_load_option(parser)
     return parser.parse_args(arguments)
 
 

@@ -10,9 +10,10 @@ import pytest
 from custom_components.leaf_to_home.engine.battery import UnitKind, UnitSpec
 from custom_components.leaf_to_home.engine.plant import Plant
 from scripts.tools.echonet_emulator import Thing
-from scripts.tools.echonet_plant import StationPlant, SteadyHouse, meaning
+from scripts.tools.echonet_plant import StationPlant, meaning
 from scripts.tools.running_home_assistant import DemoError
 from scripts.tools.running_station import RunningStation
+from scripts.tools.station_house import SteadyHouse
 
 from .homes import Lan, station
 
