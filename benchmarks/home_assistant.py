@@ -20,8 +20,9 @@ import sys
 import tempfile
 from time import perf_counter
 
-from scripts.tools.demo import ROOT, prepare, set_up
+from scripts.tools.demo import ROOT, prepare
 from scripts.tools.demo_home import DOMAIN
+from scripts.tools.demo_setup import set_up
 from scripts.tools.running_home_assistant import RunningHomeAssistant, free_port
 
 FIRST_PORT = 8200

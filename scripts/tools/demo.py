@@ -17,9 +17,9 @@ can carry the house, and ends.
 
 import argparse
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 import fcntl
 from pathlib import Path
 import shutil
@@ -28,43 +28,27 @@ import sys
 import time
 from typing import Any
 
-from .demo_all import PACK, all_answers, configuration, pack_answers, running_both
-from .demo_emulator import connect, emulator_answers, running_site
+from .demo_all import all_answers, configuration, pack_answers, running_both
+from .demo_check import check, check_outage
+from .demo_emulator import emulator_answers, running_site
 from .demo_home import (
     CHEAP,
     DASHBOARD,
     DEAR,
     DOMAIN,
-    HOME,
     ISLANDING,
-    LEAF,
     LOADS,
     MAINS,
     METER,
-    STABLE_S,
-    SUBENTRY_TIER,
-    SUBENTRY_UNIT,
-    TIERS,
     UNITS,
-    Entities,
-    dashboard,
-    energy_preferences,
     evening_begins,
-    outage_answers,
     quasar_answers,
     quasar_arguments,
     setup_answers,
     station_arguments,
-    tier_answers,
-    tiers_of,
 )
-from .demo_portable import (
-    LOAD_W,
-    NAME as PORTABLE,
-    portable_answers,
-    running_plugs,
-    was_full,
-)
+from .demo_portable import portable_answers, running_plugs, was_full
+from .demo_setup import set_up, zone_of
 from .echonet_emulator import PORT as PORT_OF_STATION
 from .running_home_assistant import (
     PASSWORD,
@@ -77,15 +61,7 @@ from .running_station import RunningStation, free_addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 8123
-# Enough for the peak to begin, the meters to settle and the charger to start.
-CHECK_TIMEOUT_S = 240.0
-METER_TIMEOUT_S = 60.0
 PORT_OF_CHARGER = 5020
-# It takes a few seconds; a machine may be busy.
-OUTAGE_TIMEOUT_S = 60.0
-RELOAD_TIMEOUT_S = 120.0
-NAMES = tuple(name.lower().replace(" ", "_") for name in (HOME, LEAF, PACK, PORTABLE))
-type States = dict[str, dict[str, Any]]
 CONFIGURATION = """\
 # Written by scripts/demo at each start.
 homeassistant:
@@ -209,7 +185,7 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             address, local = free_addresses()
             print(f"==> Starting the station at {address}, UDP port {PORT_OF_STATION}")
             answers = setup_answers(now, options.unit, address, local)
-            arguments = station_arguments(now, _zone(now), address)
+            arguments = station_arguments(now, zone_of(now), address)
             station = await stack.enter_async_context(
                 RunningStation(folder / "station.jsonl", *arguments)
             )
@@ -222,7 +198,7 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             station = await stack.enter_async_context(
                 RunningStation(
                     folder / "station.jsonl",
-                    *quasar_arguments(now, _zone(now), modbus_port),
+                    *quasar_arguments(now, zone_of(now), modbus_port),
                     program="quasar_station",
                 )
             )
@@ -232,7 +208,7 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
         if options.unit == "battery_emulator":
             answers = emulator_answers(now)
             station, broker_port = await stack.enter_async_context(
-                running_site(folder, now, _zone(now))
+                running_site(folder, now, zone_of(now))
             )
         elif options.unit == "all":
             modbus_port = free_port(PORT_OF_CHARGER)
@@ -243,12 +219,12 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
                 written.read_text().replace(MAINS, configuration(modbus_port))
             )
             station, other, broker_port = await stack.enter_async_context(
-                running_both(folder, now, _zone(now), modbus_port)
+                running_both(folder, now, zone_of(now), modbus_port)
             )
             others = [other]
         elif options.unit == "portable":
             station, modbus_port = await stack.enter_async_context(
-                running_plugs(folder, now, _zone(now))
+                running_plugs(folder, now, zone_of(now))
             )
             answers = portable_answers(now, modbus_port)
         print("==> Starting Home Assistant")
@@ -265,9 +241,9 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             await was_full(running)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if options.check:
-            shown = await _check(running, found, station, others, options.unit)
+            shown = await check(running, found, station, others, options.unit)
             if shown and options.unit in ISLANDING:
-                return await _check_outage(running, found, station)
+                return await check_outage(running, found, station)
             return 0 if shown else 1
         print(
             f"    Open   {running.url}/{DASHBOARD}\n"
@@ -292,316 +268,6 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
             raise DemoError(f"Home Assistant ended by itself:\n{running.log_tail()}")
         print("\n==> Ending")
     return 0
-
-
-async def set_up(
-    running: RunningHomeAssistant,
-    now: datetime,
-    answers: dict[str, Any] | None = None,
-    more: Sequence[dict[str, Any]] = (),
-    *,
-    broker_port: int = 0,
-) -> Entities:
-    """Onboard, set the home up by its own flow, switch it on, lay the dashboard.
-
-    `more` are the answers by which other units are added. With a broker, what is on it
-    is found first.
-    """
-    await running.onboard(name=HOME, country="DE", currency="EUR", zone=_zone(now))
-    # A changed port is taken back after five minutes unless it is confirmed.
-    if (await running.call("http/config"))["pending"]:
-        await running.call("http/config/promote")
-    for issue in (await running.call("repairs/list_issues"))["issues"]:
-        if issue["domain"] == "http":
-            # That the port is in the file is not the visitor's business.
-            await running.call(
-                "repairs/ignore_issue",
-                domain="http",
-                issue_id=issue["issue_id"],
-                ignore=True,
-            )
-    # What the first run adds by itself would only ask the internet in vain.
-    for entry in await running.call("config_entries/get"):
-        if entry["domain"] in ("google_translate", "met", "radio_browser"):
-            await running.delete(
-                f"/api/config/config_entries/entry/{entry['entry_id']}"
-            )
-    if broker_port:
-        await connect(running, broker_port)
-    answers = answers or setup_answers(now)
-    meter = answers.get("grid", {}).get("entity")
-    if meter is not None:
-        await _meter_speaks(running, meter)
-    created = await running.flow("/api/config/config_entries/flow", DOMAIN, answers)
-    found = Entities(await running.call("config/entity_registry/list"))
-    # The step from observing to acting is the owner's one choice.
-    await running.action(
-        "select",
-        "select_option",
-        entity_id=found.home("select", "mode"),
-        option="automatic",
-    )
-    found = await _complete(running, created["result"]["entry_id"], more)
-    await running.call(
-        "lovelace/dashboards/create",
-        url_path=DASHBOARD,
-        title=HOME,
-        icon="mdi:home-lightning-bolt",
-        show_in_sidebar=True,
-        require_admin=False,
-    )
-    await running.call(
-        "lovelace/config/save", url_path=DASHBOARD, config=dashboard(found)
-    )
-    await running.call(
-        "frontend/set_system_data", key="core", value={"default_panel": DASHBOARD}
-    )
-    await running.call("energy/save_prefs", **energy_preferences(found))
-    return found
-
-
-async def _complete(
-    running: RunningHomeAssistant, entry_id: str, more: Sequence[dict[str, Any]]
-) -> Entities:
-    """Say how outages go, add units, and wait for the home to be loaded with it."""
-    await running.flow(
-        "/api/config/config_entries/options/flow", entry_id, outage_answers()
-    )
-    for unit in more:
-        await running.flow(
-            "/api/config/config_entries/subentries/flow",
-            [entry_id, SUBENTRY_UNIT],
-            unit,
-        )
-    listed = await running.call("config_entries/subentries/list", entry_id=entry_id)
-    units = {unit["title"]: unit["subentry_id"] for unit in listed}
-    for number in range(len(TIERS)):
-        await running.flow(
-            "/api/config/config_entries/subentries/flow",
-            [entry_id, SUBENTRY_TIER],
-            tier_answers(number),
-        )
-    end_s = time.monotonic() + RELOAD_TIMEOUT_S
-    while time.monotonic() < end_s:
-        registry = await running.call("config/entity_registry/list")
-        found, tiers = Entities(registry, units), tiers_of(registry)
-        states = await running.states()
-        awaited = [found.home("select", "mode"), *tiers]
-        complete = len(tiers) == len(TIERS) and all(
-            unit.has_unit("select", "mode") for unit in found.more.values()
-        )
-        if complete and all(
-            states.get(entity, {"state": "unavailable"})["state"] != "unavailable"
-            for entity in awaited
-        ):
-            return found
-        await asyncio.sleep(0.2)
-    raise DemoError(f"the home was not loaded again:\n{running.log_tail()}")
-
-
-def _zone(now: datetime) -> str:
-    """Return the machine's time zone, so that clocks on page and machine agree."""
-    with suppress(OSError):
-        link = Path("/etc/localtime").resolve()
-        if "zoneinfo" in link.parts:
-            return "/".join(link.parts[link.parts.index("zoneinfo") + 1 :])
-    hours = round((now.utcoffset() or timedelta()).total_seconds() / 3600)
-    # The names of these zones count the other way round.
-    return f"Etc/GMT{-hours:+d}" if hours else "UTC"
-
-
-async def _meter_speaks(running: RunningHomeAssistant, meter: str) -> None:
-    """Wait until the house's meter is there: the set-up wants to see its value."""
-    end_s = time.monotonic() + METER_TIMEOUT_S
-    while True:
-        state = (await running.states()).get(meter, {"state": "missing"})
-        if _number(str(state["state"])) is not None:
-            return
-        if time.monotonic() > end_s:
-            raise DemoError(f"the meter is silent:\n{running.log_tail()}")
-        await asyncio.sleep(0.5)
-
-
-async def _check(
-    running: RunningHomeAssistant,
-    found: Entities,
-    station: RunningStation | None,
-    others: Sequence[RunningStation],
-    unit: str,
-) -> bool:
-    """Wait until the LEAF carries the house at the dear price; print what is shown.
-
-    So do the units beside it; a portable unit carries what is plugged into it. A
-    station has to have heard it, and to say so itself.
-    """
-    portable = unit == "portable"
-    least_w = 0.9 * LOAD_W if portable else 0.0
-    who, what = "LEAF", "the house"
-    if portable:
-        who, what = "portable unit", "its appliances"
-    units = [found, *found.more.values()]
-    statuses = [each.unit("sensor", "status") for each in units]
-    powers = [each.unit("sensor", "power") for each in units]
-    price = found.home("sensor", "import_price")
-    grid = found.home("sensor", "grid_power")
-    stations = [station, *others] if station is not None else []
-    names = " and the ".join((who, *(name.lower() for name in found.more)))
-    end_s = time.monotonic() + CHECK_TIMEOUT_S
-    print(f"==> Waiting for the evening peak and the {names}'s first decisions")
-    states = await running.states()
-    while time.monotonic() < end_s:
-        states = await running.states()
-        if (
-            all(states[status]["state"] == "discharging" for status in statuses)
-            and _number(states[price]["state"]) == DEAR
-            and all(
-                (_number(states[each]["state"]) or 0.0) > least_w for each in powers
-            )
-            and (portable or abs(_number(states[grid]["state"]) or 1e9) < 200.0)
-            and all([await _carries(each) for each in stations])
-        ):
-            _print_states(states)
-            for each in stations:
-                _print_commands(each)
-            carry = "carry" if found.more else "carries"
-            print(f"\nThe {names} {carry} {what} through the evening peak.")
-            return True
-        await asyncio.sleep(1.0)
-    _print_states(states)
-    for each in stations:
-        _print_commands(each)
-    print(
-        f"\nThe {names} did not carry {what} within {CHECK_TIMEOUT_S:.0f} s.\n"
-        f"The end of the log:\n{running.log_tail()}",
-        file=sys.stderr,
-    )
-    return False
-
-
-async def _check_outage(
-    running: RunningHomeAssistant, found: Entities, station: RunningStation | None
-) -> int:
-    """Take the grid away and give it back; print how soon it shows."""
-    outage = found.home("binary_sensor", "outage")
-    runtime = found.home("sensor", "backup_runtime")
-    first, last = TIERS[0]["loads"], TIERS[-1]["loads"]
-
-    def dark(states: States) -> bool:
-        return bool(states[outage]["state"] == "on")
-
-    def shed(states: States) -> bool:
-        return all(states[f"input_boolean.{load}"]["state"] == "off" for load in first)
-
-    def lasts(states: States) -> bool:
-        return dark(states) and (_number(states[runtime]["state"]) or 0.0) > 0.0
-
-    def back(states: States) -> bool:
-        return not dark(states) and all(
-            states[f"input_boolean.{load}"]["state"] == "on" for load in LOADS
-        )
-
-    print("\n==> Taking the grid away")
-    begun_s = time.monotonic()
-    await _switch_grid(running, found, station, on=False)
-    for what, condition in (
-        ("the outage shows", dark),
-        ("the runtime shows", lasts),
-        (f"the tier '{TIERS[0]['name']}' is off", shed),
-    ):
-        states = await _wait(running, condition, OUTAGE_TIMEOUT_S)
-        if states is None:
-            return _failed(running, f"{what}: not within {OUTAGE_TIMEOUT_S:.0f} s")
-        print(f"    {what} after {time.monotonic() - begun_s:.1f} s")
-    states = await running.states()
-    print(f"    it lasts {states[runtime]['state']} h")
-    for load in last:
-        if states[f"input_boolean.{load}"]["state"] != "on":
-            return _failed(running, f"{load} was shed, for which there was no need")
-    print("==> Giving it back")
-    begun_s = time.monotonic()
-    await _switch_grid(running, found, station, on=True)
-    timeout_s = OUTAGE_TIMEOUT_S + STABLE_S
-    if await _wait(running, back, timeout_s) is None:
-        return _failed(running, f"the loads were not back within {timeout_s:.0f} s")
-    print(
-        f"    the outage is over and every load back after "
-        f"{time.monotonic() - begun_s:.1f} s; the grid has to be stable for "
-        f"{STABLE_S} s"
-    )
-    return 0
-
-
-async def _switch_grid(
-    running: RunningHomeAssistant,
-    found: Entities,
-    station: RunningStation | None,
-    *,
-    on: bool,
-) -> None:
-    """Take the demo's grid away or give it back, whoever has it."""
-    if station is not None:
-        await station.ask(f"grid {'on' if on else 'off'}")
-    else:
-        await running.action(
-            "switch",
-            "turn_on" if on else "turn_off",
-            entity_id=found.unit("switch", "grid"),
-        )
-
-
-async def _wait(
-    running: RunningHomeAssistant,
-    condition: Callable[[States], bool],
-    timeout_s: float,
-) -> States | None:
-    """Return the states as soon as they are as wanted, None if they never are."""
-    end_s = time.monotonic() + timeout_s
-    while time.monotonic() < end_s:
-        states = await running.states()
-        if condition(states):
-            return states
-        await asyncio.sleep(0.1)
-    return None
-
-
-def _failed(running: RunningHomeAssistant, why: str) -> int:
-    print(f"\n{why}\nThe end of the log:\n{running.log_tail()}", file=sys.stderr)
-    return 1
-
-
-async def _carries(station: RunningStation) -> bool:
-    """Return whether the station was told to discharge, and does."""
-    told = any(
-        line["meaning"].startswith(("discharge", "input off"))
-        for line in station.commands()
-    )
-    state = await station.ask()
-    return told and state["power_w"] > 0.0
-
-
-def _print_commands(station: RunningStation) -> None:
-    print("\nWhat the station's own log says that it was told:")
-    for line in station.commands():
-        print(
-            f"    {line['time'][11:19]} {line['object']} "
-            f"{line['property']}={line['value']:<10} {line['meaning']}"
-        )
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _print_states(states: dict[str, dict[str, object]]) -> None:
-    for entity_id, state in sorted(states.items()):
-        attributes = state["attributes"]
-        assert isinstance(attributes, dict)
-        if any(name in entity_id for name in NAMES):
-            unit = attributes.get("unit_of_measurement", "")
-            print(f"    {entity_id:<58} {state['state']} {unit}")
 
 
 if __name__ == "__main__":

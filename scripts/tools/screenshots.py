@@ -9,8 +9,9 @@ import tempfile
 
 from playwright.async_api import Page, async_playwright
 
-from .demo import ROOT, prepare, set_up
+from .demo import ROOT, prepare
 from .demo_home import DASHBOARD, DOMAIN, HOME, Entities
+from .demo_setup import set_up
 from .running_home_assistant import (
     PASSWORD,
     USERNAME,
