@@ -202,6 +202,32 @@ def test_on_the_way_the_command_stays() -> None:
     assert blind.power_w == 900.0
 
 
+@pytest.mark.parametrize(
+    ("kind", "command_w", "surplus", "stays"),
+    [
+        (IntentKind.COVER, -3000.0, False, False),
+        (IntentKind.EXPORT, -3000.0, False, False),
+        (IntentKind.ABSORB, 3000.0, False, False),
+        (IntentKind.COVER, -3000.0, True, True),
+        (IntentKind.COVER, 3000.0, False, True),
+        (IntentKind.ABSORB, -3000.0, False, True),
+    ],
+)
+def test_on_the_way_the_wrong_way_it_turns_back(
+    kind: IntentKind, command_w: float, surplus: bool, stays: bool
+) -> None:
+    """A charge that has just begun does not go on while the load is to be covered."""
+    waiting = wished(
+        kind,
+        running(command_w),
+        surplus=surplus,
+        draw_w=None,
+        assumed_draw_w=None,
+    )
+    assert waiting.power_w == (command_w if stays else 0.0)
+    assert waiting.reason.code is ReasonCode.SETTLING
+
+
 def test_on_the_way_what_is_surely_too_much_is_taken_back() -> None:
     less = wished(IntentKind.COVER, running(3000.0), draw_w=None, assumed_draw_w=1060.0)
     assert (less.power_w, less.reason) == (1000.0, PLAN)

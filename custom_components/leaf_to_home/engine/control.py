@@ -111,8 +111,15 @@ def wish(
 def _on_its_way(
     intent: Intent, unit: UnitState, spec: UnitSpec, moment: Moment
 ) -> Wish:
-    """Keep the command until the unit has followed it, unless it is surely too much."""
+    """Keep the command until the unit has followed it.
+
+    What is surely too much is taken back, and what goes the wrong way ends.
+    """
     command_w = unit.command_w or 0.0
+    if intent.kind is IntentKind.ABSORB:
+        command_w = min(0.0, command_w)
+    elif not intent.absorb_surplus:
+        command_w = max(0.0, command_w)
     if command_w != 0.0 and moment.assumed_draw_w is not None:
         assumed = replace(moment, draw_w=moment.assumed_draw_w)
         most = wish(intent, unit, spec, assumed)
