@@ -10,6 +10,7 @@ from homeassistant.const import (
     STATE_OFF,
     STATE_ON,
     STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
 )
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -495,6 +496,41 @@ async def test_an_output_that_loses_its_radio_is_unknown_and_not_empty(
     assert state_of(hass, "status") == UnitStatus.DISCHARGING
     assert count_of(home).anchor is Anchor.FULL
     assert count_of(home).cycles == 0
+
+
+async def test_what_a_unit_gives_to_a_load_that_nobody_knows_is_unknown_and_not_nothing(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """What it takes is seen; that it takes nothing says nothing of its appliances."""
+    world = World(hass, freezer, soc=50.0, load_w=0.0)
+    _, home = await begin(hass, freezer, world, output_power=None)
+    home.async_change_unit(UNIT_ID, mode=UnitMode.CHARGE)
+    await world.live(0.1)
+    assert state_of(hass, "status") == UnitStatus.CHARGING
+    assert float(state_of(hass, "power")) == pytest.approx(-75.0, abs=1.0)
+    assert state_of(hass, "carried_power") == STATE_UNKNOWN
+    await world.turn("relay", False)
+    await world.live(0.05)
+    assert state_of(hass, "power") == STATE_UNKNOWN
+    assert state_of(hass, "status") == STATE_UNKNOWN
+    await world.turn("relay", True)
+    world.frozen = True
+    await world.show("in", 0.0)
+    await world.live(0.05)
+    assert state_of(hass, "power") == STATE_UNKNOWN, "an empty socket, or fed through"
+
+
+async def test_a_load_that_was_told_is_what_a_unit_gives_while_it_is_off(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    world = World(hass, freezer, soc=50.0)
+    _, home = await begin(hass, freezer, world, output_power=None, carried_w=20)
+    home.async_change_home(mode=HomeMode.OBSERVE)
+    await world.live(0.05)
+    await world.turn("relay", False)
+    await world.live(0.05)
+    assert float(state_of(hass, "power")) == 20.0
+    assert state_of(hass, "status") == UnitStatus.DISCHARGING
 
 
 async def test_off_leaves_what_only_stores_as_it_is(

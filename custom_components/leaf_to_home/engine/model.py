@@ -458,7 +458,7 @@ class UnitDecision:
     park: bool
     reason: Reason
     intent: IntentKind
-    status: UnitStatus
+    status: UnitStatus | None
     soc_percent: float | None
     stored_kwh: float | None
     above_reserve_kwh: float | None

@@ -13,8 +13,8 @@ def above_reserve_kwh(unit: UnitState, spec: UnitSpec) -> float | None:
     return max(0.0, unit.stored_kwh - reserve_kwh)
 
 
-def status_of(known: UnitInputs, now_s: float) -> UnitStatus:
-    """Return what the unit is doing, as far as it tells."""
+def status_of(known: UnitInputs, now_s: float) -> UnitStatus | None:
+    """Return what the unit is doing, None where it does not tell."""
     reading = known.reading
     if reading is None or not reading.fresh(now_s):
         return UnitStatus.UNREACHABLE
@@ -24,6 +24,8 @@ def status_of(known: UnitInputs, now_s: float) -> UnitStatus:
         return reading.status
     if reading.connected is False:
         return UnitStatus.DISCONNECTED
+    if reading.power_w is None:
+        return None
     if reading.power_w:
         return UnitStatus.DISCHARGING if reading.power_w > 0.0 else UnitStatus.CHARGING
     return UnitStatus.IDLE
