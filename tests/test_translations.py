@@ -151,8 +151,8 @@ def test_entities_of_one_device_have_different_names() -> None:
         entity = _texts(language)["entity"]
         for platform, descriptions in PLATFORMS.items():
             keys = {item.translation_key for item in descriptions}
-            # Home and unit are two devices; car and other battery are two kinds.
-            keys -= {"home_mode", "carried_power"}
+            # Home and unit are two devices.
+            keys -= {"home_mode"}
             names = [entity[platform][key]["name"] for key in keys]
             assert len(names) == len(set(names)), (language, platform)
 
