@@ -9,7 +9,8 @@ UDP; with --unit quasar it is at a Wallbox Quasar, which is reached by Modbus ov
 as is the meter of the house; with --unit battery_emulator it is a LEAF's battery in its
 second life, which is heard on an MQTT broker and led at an inverter; with --unit
 portable it is a portable unit between two plugs, with appliances behind it; with --unit
-all the house has charger and second-life battery, and draws more than either may give.
+all the house has charger, second-life battery and portable unit, and draws more than
+any of them may give.
 With --check it waits for the LEAF to carry the evening, prints the entities with their
 values, and what the station was told, takes the grid away for a while where the LEAF
 can carry the house, and ends.
@@ -28,7 +29,7 @@ import sys
 import time
 from typing import Any
 
-from .demo_all import all_answers, configuration, pack_answers, running_both
+from .demo_all import all_answers, other_answers, running_all
 from .demo_check import check, check_outage
 from .demo_emulator import emulator_answers, running_site
 from .demo_home import (
@@ -114,7 +115,7 @@ def _options() -> argparse.Namespace:
         help="the LEAF: simulated in Home Assistant, behind a station that is reached "
         "by ECHONET Lite, at a Wallbox Quasar over Modbus, or its battery behind "
         "Battery-Emulator and an inverter, over MQTT; or instead a portable unit "
-        "between two plugs; all: Quasar and Battery-Emulator in one house "
+        "between two plugs; all: Quasar, Battery-Emulator and portable in one house "
         "(default %(default)s)",
     )
     parser.add_argument(
@@ -213,15 +214,11 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
         elif options.unit == "all":
             modbus_port = free_port(PORT_OF_CHARGER)
             print(f"==> Starting the charger at 127.0.0.1, TCP port {modbus_port}")
-            answers, more = all_answers(now, modbus_port), [pack_answers(now)]
-            written = folder / "configuration.yaml"
-            written.write_text(
-                written.read_text().replace(MAINS, configuration(modbus_port))
+            answers, more = all_answers(now, modbus_port), other_answers(now)
+            stations, broker_port = await stack.enter_async_context(
+                running_all(folder, now, zone_of(now), modbus_port)
             )
-            station, other, broker_port = await stack.enter_async_context(
-                running_both(folder, now, zone_of(now), modbus_port)
-            )
-            others = [other]
+            station, *others = stations
         elif options.unit == "portable":
             station, modbus_port = await stack.enter_async_context(
                 running_plugs(folder, now, zone_of(now))
@@ -237,7 +234,7 @@ async def _run(folder: Path, options: argparse.Namespace) -> int:
                 loop.add_signal_handler(number, stop.set)
         print("==> Setting up the house")
         found = await set_up(running, now, answers, more, broker_port=broker_port)
-        if options.unit == "portable":
+        if options.unit in ("portable", "all"):
             await was_full(running)
         print(f"==> Ready after {time.monotonic() - begun_s:.0f} s\n")
         if options.check:

@@ -1,7 +1,7 @@
-"""The demo's house with a LEAF at a Quasar and a second-life battery at an inverter.
+"""The demo's house with a LEAF at a Quasar, a second-life battery and a portable unit.
 
 Each stands behind a process of its own with a meter before it; the house's meter is the
-sum of both. The house draws more than either is allowed to give.
+sum of all. The house draws more than LEAF or second-life battery is allowed to give.
 """
 
 from collections.abc import AsyncGenerator
@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from .demo_emulator import GRID as PACK_METER, emulator_answers, running_site
-from .demo_home import METER, METER_ENTITY, quasar_answers, quasar_arguments
+from .demo_home import MAINS, METER, METER_ENTITY, quasar_answers, quasar_arguments
+from .demo_portable import (
+    HUB,
+    INPUT_POWER,
+    PORT_OF_PLUGS,
+    plugs,
+    portable_answers,
+    running_unit,
+)
+from .running_home_assistant import free_port
 from .running_station import RunningStation
 
 GRID: Final = "sensor.house_grid"
@@ -19,6 +28,7 @@ PACK: Final = "Pack"
 # What draws steadily beside the house's people, and what a battery may give, W.
 STEADY_W: Final = 3000
 MOST_W: Final = {"leaf": 2300, "pack": 2500}
+METERS: Final = (METER_ENTITY, PACK_METER, INPUT_POWER)
 CONFIGURATION: Final = f"""\
 template:
   - sensor:
@@ -27,17 +37,20 @@ template:
         device_class: power
         state_class: measurement
         state: >-
-          {{{{ states('{METER_ENTITY}') | float + states('{PACK_METER}') | float }}}}
+          {{{{ {METERS} | map('states') | map('float') | sum }}}}
         availability: >-
-          {{{{ has_value('{METER_ENTITY}') and has_value('{PACK_METER}') }}}}
+          {{{{ {METERS} | map('has_value') | min }}}}
 """
 
 
 @asynccontextmanager
-async def running_both(
+async def running_all(
     folder: Path, now: datetime, zone: str, port: int
-) -> AsyncGenerator[tuple[RunningStation, RunningStation, int]]:
-    """Start charger, broker and emulator; yield both and the broker's port."""
+) -> AsyncGenerator[tuple[list[RunningStation], int]]:
+    """Start charger, broker, emulator and plugs; yield all and the broker's port.
+
+    What Home Assistant is told of the meters is written when the ports are known.
+    """
     async with AsyncExitStack() as stack:
         charger = await stack.enter_async_context(
             RunningStation(
@@ -49,12 +62,21 @@ async def running_both(
         emulator, broker_port = await stack.enter_async_context(
             running_site(folder, now, zone, f"--load={STEADY_W}")
         )
-        yield charger, emulator, broker_port
+        plugs_port = free_port(PORT_OF_PLUGS)
+        portable = await stack.enter_async_context(
+            running_unit(folder / "portable.jsonl", now, zone, plugs_port)
+        )
+        written = folder / "configuration.yaml"
+        written.write_text(
+            written.read_text().replace(MAINS, configuration(port, plugs_port))
+        )
+        yield [charger, emulator, portable], broker_port
 
 
-def configuration(port: int) -> str:
-    """Return what Home Assistant is told of the meters."""
-    return METER.format(port=port) + CONFIGURATION
+def configuration(port: int, plugs_port: int) -> str:
+    """Return what Home Assistant is told of meters and plugs."""
+    hubs = METER.format(port=port) + HUB.format(port=plugs_port) + plugs()
+    return hubs + CONFIGURATION
 
 
 def all_answers(now: datetime, port: int) -> dict[str, Any]:
@@ -66,13 +88,17 @@ def all_answers(now: datetime, port: int) -> dict[str, Any]:
     }
 
 
-def pack_answers(now: datetime) -> dict[str, Any]:
-    """Return an answer for each step by which the second-life battery is added."""
-    answers = emulator_answers(now)
-    return answers | {
-        "user": "battery_emulator",
-        "battery": answers["battery"] | {"name": PACK, "spec": _limits("pack")},
-    }
+def other_answers(now: datetime) -> list[dict[str, Any]]:
+    """Return an answer for each step by which either other unit is added."""
+    pack = emulator_answers(now)
+    return [
+        pack
+        | {
+            "user": "battery_emulator",
+            "battery": pack["battery"] | {"name": PACK, "spec": _limits("pack")},
+        },
+        portable_answers(now, 0) | {"user": "metered"},
+    ]
 
 
 def _limits(battery: str) -> dict[str, int]:

@@ -34,17 +34,20 @@ async def check(
     station has to have heard it, and to say so itself.
     """
     portable = unit == "portable"
-    least_w = 0.9 * LOAD_W if portable else 0.0
     who, what = "LEAF", "the house"
     if portable:
         who, what = "portable unit", "its appliances"
-    units = [found, *found.more.values()]
-    statuses = [each.unit("sensor", "status") for each in units]
-    powers = [each.unit("sensor", "power") for each in units]
+    units = {PORTABLE if portable else LEAF: found} | found.more
+    statuses = [each.unit("sensor", "status") for each in units.values()]
+    least_w = {
+        each.unit("sensor", "power"): 0.9 * LOAD_W if name == PORTABLE else 0.0
+        for name, each in units.items()
+    }
     price = found.home("sensor", "import_price")
     grid = found.home("sensor", "grid_power")
     stations = [station, *others] if station is not None else []
-    names = " and the ".join((who, *(name.lower() for name in found.more)))
+    *first, last = (who, *(name.lower() for name in found.more))
+    names = f"{', the '.join(first)} and the {last}" if first else last
     end_s = time.monotonic() + CHECK_TIMEOUT_S
     print(f"==> Waiting for the evening peak and the {names}'s first decisions")
     states = await running.states()
@@ -54,7 +57,8 @@ async def check(
             all(states[status]["state"] == "discharging" for status in statuses)
             and as_number(states[price]["state"]) == DEAR
             and all(
-                (as_number(states[each]["state"]) or 0.0) > least_w for each in powers
+                (as_number(states[each]["state"]) or 0.0) > least
+                for each, least in least_w.items()
             )
             and (portable or abs(as_number(states[grid]["state"]) or 1e9) < 200.0)
             and all([await _carries(each) for each in stations])

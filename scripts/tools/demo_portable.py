@@ -12,13 +12,30 @@ from pathlib import Path
 import time
 from typing import Any, Final
 
-from .demo_home import DOMAIN, METER, SEED, SOLAR_PEAK_W, evening_begins, quasar_answers
+from .demo_home import (
+    DOMAIN,
+    METER,
+    SEED,
+    SOLAR_PEAK_W,
+    SUBENTRY_UNIT,
+    evening_begins,
+    quasar_answers,
+)
 from .running_home_assistant import RunningHomeAssistant, free_port
 from .running_station import RunningStation
 
 NAME: Final = "Portable"
+INPUT_POWER: Final = "sensor.portable_input_power"
 LOAD_W: Final = 80
 PORT_OF_PLUGS: Final = 5120
+# Beside a hub that has the meter of the house.
+HUB: Final = """\
+  - name: plugs
+    type: tcp
+    host: 127.0.0.1
+    port: {port}
+    sensors:
+"""
 PLUG: Final = """\
     switches:
       - name: Portable input
@@ -50,19 +67,32 @@ async def running_plugs(
 ) -> AsyncGenerator[tuple[RunningStation, int]]:
     """Start the plugs and have them configured; yield them and their port."""
     port = free_port(PORT_OF_PLUGS)
-    print(f"==> Starting the plugs at 127.0.0.1, TCP port {port}")
-    powers = ((1, "input"), (2, "output"))
-    sensors = "".join(POWER.format(address=at, plug=plug) for at, plug in powers)
     with (folder / "configuration.yaml").open("a") as file:
-        file.write(METER.format(port=port) + sensors + PLUG)
+        file.write(METER.format(port=port) + plugs())
+    async with running_unit(folder / "station.jsonl", now, zone, port) as station:
+        yield station, port
+
+
+def plugs() -> str:
+    """Return what Home Assistant's Modbus hub is told of both plugs."""
+    powers = ((1, "input"), (2, "output"))
+    return "".join(POWER.format(address=at, plug=plug) for at, plug in powers) + PLUG
+
+
+@asynccontextmanager
+async def running_unit(
+    log: Path, now: datetime, zone: str, port: int
+) -> AsyncGenerator[RunningStation]:
+    """Start the unit between its plugs, which keeps a log."""
+    print(f"==> Starting the plugs at 127.0.0.1, TCP port {port}")
     async with RunningStation(
-        folder / "station.jsonl",
+        log,
         *(f"--port={port}", f"--load={LOAD_W}", f"--seed={SEED}"),
         *(f"--solar-peak={SOLAR_PEAK_W}", f"--zone={zone}"),
         f"--evening-peak={evening_begins(now):%H:%M:%S}",
         program="portable_station",
     ) as station:
-        yield station, port
+        yield station
 
 
 def portable_answers(now: datetime, port: int) -> dict[str, Any]:
@@ -72,7 +102,7 @@ def portable_answers(now: datetime, port: int) -> dict[str, Any]:
         "first_unit": "metered",
         "metered": {
             "input_switch": "switch.portable_input",
-            "input_power": "sensor.portable_input_power",
+            "input_power": INPUT_POWER,
             "output_power": "sensor.portable_output_power",
             "pass_through": "bypass",
             "max_input_w": 300,
@@ -90,7 +120,9 @@ async def was_full(running: RunningHomeAssistant) -> None:
     entry_id = entries[0]["entry_id"]
     units = await running.call("config_entries/subentries/list", entry_id=entry_id)
     unit_id = next(
-        unit["subentry_id"] for unit in units if unit["subentry_type"] == "unit"
+        unit["subentry_id"]
+        for unit in units
+        if unit["subentry_type"] == SUBENTRY_UNIT and unit["title"] == NAME
     )
     # Leaving, it writes what it has counted; coming, it reads that.
     await running.call("config_entries/disable", entry_id=entry_id, disabled_by="user")

@@ -12,6 +12,7 @@ import pytest
 from scripts.tools import demo
 from scripts.tools.demo_all import MOST_W
 from scripts.tools.demo_home import Entities, evening_begins, setup_answers
+from scripts.tools.demo_portable import LOAD_W
 from scripts.tools.running_broker import find_mosquitto
 from scripts.tools.running_home_assistant import DemoError, free_port
 from scripts.tools.running_station import free_addresses
@@ -83,7 +84,10 @@ def _check_outage(shown: str) -> None:
     reason="mosquitto is not installed; scripts/test installs it as root",
 )
 def test_check_shows_a_house_whose_batteries_share_the_evening() -> None:
-    """A LEAF at a Quasar and a second-life battery, in one home; both logs say so."""
+    """A LEAF at a Quasar, a second-life battery and a portable unit, in one home.
+
+    What each was told is in its own log.
+    """
     result = subprocess.run(
         [
             *(sys.executable, "-m", "scripts.tools.demo", "--check"),
@@ -96,7 +100,7 @@ def test_check_shows_a_house_whose_batteries_share_the_evening() -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "The LEAF and the pack carry the house" in result.stdout
+    assert "The LEAF, the pack and the portable carry the house" in result.stdout
     shown = dict(re.findall(r"^ {4}(\S+\.\S+)\s+(\S+)", result.stdout, re.MULTILINE))
     for unit, most_w in MOST_W.items():
         assert shown[f"sensor.{unit}_status"] == "discharging"
@@ -108,6 +112,10 @@ def test_check_shows_a_house_whose_batteries_share_the_evening() -> None:
     assert any(int(value) > 0x8000 for value in told)
     assert "battery-emulator-inverter/set" in result.stdout
     assert "command/PAUSE" not in result.stdout
+    assert shown["sensor.portable_status"] == "discharging"
+    assert float(shown["sensor.portable_power"]) == pytest.approx(LOAD_W, abs=1.0)
+    switched = re.findall(r"^ {4}\S+ plug input=(\d)", result.stdout, re.MULTILINE)
+    assert switched[-1] == "0"
 
 
 @pytest.mark.timeout(400)
