@@ -67,7 +67,7 @@ class Running:
         home: Home = self.entry.runtime_data.home
         return home
 
-    def status(self) -> UnitStatus:
+    def status(self) -> UnitStatus | None:
         decision = self.home.decision
         assert decision is not None
         return decision.units[UNIT_ID].status
