@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from datetime import timedelta
 from pathlib import Path
 import shutil
 import socket
@@ -13,10 +14,14 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
@@ -490,6 +495,13 @@ async def test_ovms_is_asked_and_heard_over_a_real_broker(
         module.metrics = {"v/b/soc": "44.0"}
         module.say("s/v3/connected", "yes", retain=False)
         await until(lambda: told().soc_percent.value == 44.0, "the answer")
+
+        # Who says nothing for two minutes is no client any more.
+        active = ("client/leaf_to_home/active", "1")
+        for _ in range(2):
+            module.heard.clear()
+            async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=55))
+            await until(lambda: active in module.heard, "the sign of life")
 
         module.heard.clear()
         assert await hass.config_entries.async_unload(entry.entry_id)

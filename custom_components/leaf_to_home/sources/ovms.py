@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Final, override
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.importlib import async_import_module
 from homeassistant.util import dt as dt_util
 
@@ -15,6 +17,8 @@ from .car import ODOMETER, PLUGGED, SOC, SOH, CarSource
 MQTT: Final = "homeassistant.components.mqtt"
 # A client of this name raises how often the module sends, as long as it is active.
 CLIENT: Final = "client/leaf_to_home"
+# The module forgets a client that has not said so for two minutes.
+SAY_AGAIN: Final = timedelta(seconds=50)
 METRICS: Final = {"v/b/soc": SOC, "v/b/soh": SOH, "v/p/odometer": ODOMETER}
 # Whatever moves through the plug, it is plugged in; nothing says that it is not.
 MOVES: Final = ("v/c/charging", "v/g/generating")
@@ -57,6 +61,11 @@ class OvmsSource(CarSource):
                         self._heard_of(metric),
                     )
                 )
+            self._stops.append(
+                async_track_time_interval(
+                    self._hass, self._async_stay, SAY_AGAIN, cancel_on_shutdown=True
+                )
+            )
             await self._async_ask()
         except HomeAssistantError as err:
             LOGGER.warning("OVMS cannot be heard: %s", err)
@@ -77,6 +86,11 @@ class OvmsSource(CarSource):
         await self._async_publish(f"{CLIENT}/active", "1")
         wanted = " ".join(metric.replace("/", ".") for metric in (*METRICS, *MOVES))
         await self._async_publish(f"{CLIENT}/request/metric", wanted)
+
+    async def _async_stay(self, _now: datetime) -> None:
+        """Go on to be a client that listens; without a broker nobody hears of it."""
+        if self._mqtt.is_connected(self._hass):
+            await self._async_publish(f"{CLIENT}/active", "1")
 
     async def _async_publish(self, topic: str, payload: str) -> None:
         await self._mqtt.async_publish(self._hass, f"{self._prefix}{topic}", payload)
