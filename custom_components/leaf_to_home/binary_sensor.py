@@ -95,7 +95,8 @@ HOME_DESCRIPTIONS: tuple[HomeBinarySensorDescription, ...] = (
     ),
 )
 
-# A car comes and goes, so it has a plug; any other battery has a connection.
+# A car comes and goes, so it has a plug; a stationary battery has a connection, and who
+# carries a portable one away tells nobody.
 DESCRIPTIONS: tuple[UnitBinarySensorDescription, ...] = (
     UnitBinarySensorDescription(
         key="connected",
@@ -110,7 +111,7 @@ DESCRIPTIONS: tuple[UnitBinarySensorDescription, ...] = (
         translation_key="connected",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
-        has_fn=lambda spec: spec.kind is not UnitKind.VEHICLE,
+        has_fn=lambda spec: spec.kind is UnitKind.STATIONARY,
         measured=True,
         value_fn=_connected,
     ),

@@ -290,14 +290,14 @@ class UnitSubentryFlow(
         """Ask what to change; outages only of what can carry anything in one."""
         if self._get_reconfigure_subentry().data[CONF_DRIVER] not in DRIVERS:
             return self.async_abort(reason="unknown_driver")
+        options = ["hardware", *self._of_its_kind()]
         if self._may_carry():
             return self.async_show_menu(
-                step_id="reconfigure_backup",
-                menu_options=["hardware", "trips", "car_sources", "backup"],
+                step_id="reconfigure_backup", menu_options=[*options, "backup"]
             )
-        return self.async_show_menu(
-            step_id="reconfigure", menu_options=["hardware", "trips", "car_sources"]
-        )
+        if options == ["hardware"]:
+            return await self.async_step_hardware()
+        return self.async_show_menu(step_id="reconfigure", menu_options=options)
 
     # The same menu with one more choice, which has texts of its own.
     async_step_reconfigure_backup = async_step_reconfigure
@@ -310,13 +310,27 @@ class UnitSubentryFlow(
         key = self._get_reconfigure_subentry().subentry_id
         return entry.runtime_data.units.get(key)
 
+    def _of_its_kind(self) -> list[str]:
+        """Return what there is to say of a car, or was said when it was one."""
+        data = self._get_reconfigure_subentry().data
+        runtime = self._runtime()
+        kind = UnitKind.VEHICLE if runtime is None else runtime.spec.kind
+        asked = []
+        if kind is not UnitKind.STATIONARY or any(data.get(key) for key in TRIP_KEYS):
+            asked.append("trips")
+        if kind is UnitKind.VEHICLE or data.get(CONF_CAR_SOURCES):
+            asked.append("car_sources")
+        return asked
+
     def _may_carry(self) -> bool:
         runtime = self._runtime()
+        if runtime is None or self._known_backup():
+            return True
+        capabilities = runtime.unit.capabilities
         return (
-            runtime is None
-            or runtime.unit.capabilities.islanding is not IslandingStart.NEVER
-            or runtime.spec.kind is UnitKind.PORTABLE
-            or bool(self._known_backup())
+            capabilities.islanding is not IslandingStart.NEVER
+            # One of which only a plug is known carries its own appliances, as always.
+            or (runtime.spec.kind is UnitKind.PORTABLE and not capabilities.switched)
         )
 
     @override

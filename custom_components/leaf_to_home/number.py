@@ -136,6 +136,7 @@ UNIT_DESCRIPTIONS: tuple[UnitNumberDescription, ...] = (
         key="ready_by_soc",
         translation_key="ready_by_soc",
         entity_category=EntityCategory.CONFIG,
+        has_fn=lambda spec: spec.leaves,
         max_fn=lambda spec: spec.max_soc_percent,
         min_fn=lambda spec: spec.min_soc_percent,
         native_step=1,

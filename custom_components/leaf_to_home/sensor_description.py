@@ -67,7 +67,10 @@ class UnitSensorDescription(SensorEntityDescription):
 
 def rounded(value: float | None, digits: int = 0) -> float | None:
     """Return the number as it is shown, None where it is not known."""
-    return None if value is None else round(value, digits or None)
+    if value is None:
+        return None
+    # A little less than nothing is nothing: nobody wants to read -0.
+    return round(value, digits or None) + 0
 
 
 def decided(

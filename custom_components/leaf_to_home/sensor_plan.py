@@ -25,6 +25,7 @@ from .sensor_description import (
     UnitSensorDescription,
     rounded,
 )
+from .unit_runtime import UnitRuntime
 
 if TYPE_CHECKING:
     from .engine.forecast_error import ForecastError, ForecastErrors
@@ -85,6 +86,10 @@ def _stored_value(unit: LeafToHomeUnitEntity) -> float | None:
     """Return what one stored kWh more would be worth."""
     plan = unit.home.plans.plans.get(unit.unit.subentry_id)
     return None if plan is None else rounded(plan.stored_value, 4)
+
+
+def _leaves(unit: UnitRuntime) -> bool:
+    return unit.spec.leaves
 
 
 def _departure_soc(unit: LeafToHomeUnitEntity) -> float | None:
@@ -208,6 +213,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
     UnitSensorDescription(
         key="departure_soc",
         translation_key="departure_soc",
+        has_fn=_leaves,
         native_unit_of_measurement=PERCENTAGE,
         significance=SOC,
         suggested_display_precision=0,
@@ -217,6 +223,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         key="next_departure",
         translation_key="next_departure",
         device_class=SensorDeviceClass.TIMESTAMP,
+        has_fn=_leaves,
         significance=TEXT,
         value_fn=_next_trip(
             lambda trip: dt_util.utc_from_timestamp(round(trip.departure_s))
@@ -225,6 +232,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
     UnitSensorDescription(
         key="next_departure_soc",
         translation_key="next_departure_soc",
+        has_fn=_leaves,
         native_unit_of_measurement=PERCENTAGE,
         significance=SOC,
         suggested_display_precision=0,
@@ -234,6 +242,7 @@ UNIT_DESCRIPTIONS: tuple[UnitSensorDescription, ...] = (
         key="next_departure_source",
         translation_key="next_departure_source",
         device_class=SensorDeviceClass.ENUM,
+        has_fn=_leaves,
         options=[item.value for item in TripSource],
         significance=TEXT,
         value_fn=_next_trip(lambda trip: trip.sources[0].value),

@@ -11,7 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import LeafToHomeUnitEntity
 from .home import LeafToHomeConfigEntry
-from .units.base import Unit
+from .unit_runtime import UnitRuntime
 
 PARALLEL_UPDATES = 0
 
@@ -30,7 +30,7 @@ class GridSwitch(Protocol):
 class UnitSwitchDescription(SwitchEntityDescription):
     """Describe a switch of a unit."""
 
-    has_fn: Callable[[Unit], bool] = lambda _: True
+    has_fn: Callable[[UnitRuntime], bool] = lambda _: True
     is_on_fn: Callable[[LeafToHomeUnitEntity], bool | None]
     set_fn: Callable[[LeafToHomeUnitEntity, bool], None]
 
@@ -50,6 +50,7 @@ DESCRIPTIONS: tuple[UnitSwitchDescription, ...] = (
         key="ready_by",
         translation_key="ready_by",
         entity_category=EntityCategory.CONFIG,
+        has_fn=lambda unit: unit.spec.leaves,
         is_on_fn=lambda unit: unit.settings.ready_by,
         set_fn=lambda unit, on: unit.async_change(ready_by=on),
     ),
@@ -57,7 +58,7 @@ DESCRIPTIONS: tuple[UnitSwitchDescription, ...] = (
         key="grid",
         translation_key="simulated_grid",
         entity_category=EntityCategory.CONFIG,
-        has_fn=lambda driver: isinstance(driver, GridSwitch),
+        has_fn=lambda unit: isinstance(unit.unit, GridSwitch),
         is_on_fn=_grid_present,
         set_fn=_set_grid,
     ),
@@ -75,7 +76,7 @@ async def async_setup_entry(
             (
                 UnitSwitch(entry=entry, unit=unit, description=description)
                 for description in DESCRIPTIONS
-                if description.has_fn(unit.unit)
+                if description.has_fn(unit)
             ),
             config_subentry_id=unit.subentry_id,
         )

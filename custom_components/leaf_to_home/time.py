@@ -33,6 +33,7 @@ async def async_setup_entry(
             (
                 ReadyByTime(entry=entry, unit=unit, description=description)
                 for description in DESCRIPTIONS
+                if unit.spec.leaves
             ),
             config_subentry_id=unit.subentry_id,
         )

@@ -7,13 +7,14 @@ from homeassistant.components import mqtt
 from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.leaf_to_home.const import SUBENTRY_UNIT
 from custom_components.leaf_to_home.units.battery_emulator.finding import clean_topic
 from scripts.tools.running_broker import RunningBroker
-from tests.conftest import UNIT_ID, make_entry, unit_data
+from tests.conftest import UNIT_ID, make_entry, setup, unit_data
 from tests.flow_walk import Walk
 
 from .conftest import NAME, StartEmulator, until
@@ -141,6 +142,34 @@ async def test_without_an_inverter_it_is_observed_and_reconfigured(
     data = entry.subentries[UNIT_ID].data
     assert "emulator_charge_a" not in data
     assert "setpoint" not in data
+
+
+async def test_a_battery_that_never_leaves_is_asked_for_its_hardware_only(
+    hass: HomeAssistant,
+    mqtt_entry: MockConfigEntry,
+    start_emulator: StartEmulator,
+) -> None:
+    await start_emulator()
+    entry = make_entry(
+        unit_data(
+            "battery_emulator", topic=NAME, islanding_start="never", preset="pack-24"
+        )
+    )
+    await setup(hass, entry)
+    walk = await Walk(
+        hass.config_entries.subentries, "config_subentries", SUBENTRY_UNIT
+    ).start(
+        (entry.entry_id, SUBENTRY_UNIT), source=SOURCE_RECONFIGURE, subentry_id=UNIT_ID
+    )
+    assert walk.step == "battery_emulator"
+    registry = er.async_get(hass)
+    keys = {
+        item.unique_id.removeprefix(f"{UNIT_ID}_")
+        for item in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if item.config_subentry_id == UNIT_ID
+    }
+    assert {"reserve", "soc", "connected"} <= keys
+    assert not [key for key in keys if "ready_by" in key or "departure" in key]
 
 
 async def test_all_emulators_on_the_broker_are_offered(

@@ -609,6 +609,8 @@ async def test_the_form_shows_what_the_plugs_say(hass: HomeAssistant) -> None:
     walk = await Walk(manager, *path).start(
         key, source=SOURCE_RECONFIGURE, subentry_id=unit.subentry_id
     )
+    # Nobody starts it in an outage, and no app of a car knows it.
+    assert walk.result["menu_options"] == ["hardware", "trips"]
     await walk.choose("hardware")
     assert walk.suggested()["max_input_w"] == 300
     assert walk.suggested(of="metered_more")["idle_w"] == 3

@@ -77,6 +77,11 @@ class UnitSpec:
         """Return the capacity that is left, in kWh between 0 and 100 %."""
         return self.usable_kwh * self.soh_percent / 100.0
 
+    @property
+    def leaves(self) -> bool:
+        """Return whether somebody may take it away, and wants it ready by then."""
+        return self.kind is not UnitKind.STATIONARY
+
     def stored_w(self, power_w: float) -> float:
         """Return the rate at which stored energy changes, in W, at AC power `power_w`.
 

@@ -111,13 +111,14 @@ class UnitContext:
 
 # A driver module offers `async_create(hass, context) -> Unit`; its form stands beside
 # it in `<driver>_form.py`, so that the flow never loads a driver's protocol library.
+# They are offered in this order: what somebody looks for by name, then the rest.
 DRIVERS: tuple[str, ...] = (
-    "simulated",
     "echonet_lite",
-    "entities",
     "quasar",
-    "metered",
     "battery_emulator",
+    "metered",
+    "entities",
+    "simulated",
 )
 
 
