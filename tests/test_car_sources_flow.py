@@ -37,10 +37,15 @@ def sources(entry: MockConfigEntry) -> list[dict[str, Any]]:
 async def test_the_address_for_leafspy_stays_the_same(
     hass: HomeAssistant, home: MockConfigEntry
 ) -> None:
-    await hass.config.async_update(external_url="https://home.example")
+    await hass.config.async_update(
+        internal_url="http://192.168.1.2:8123", external_url="https://home.example"
+    )
     walk = await at(hass, home, "leafspy")
     url = walk.placeholders["url"]
-    assert url.startswith("home.example/api/webhook/")
+    # From the outside address a phone at home may look like a stranger.
+    assert url.startswith("192.168.1.2:8123/api/webhook/")
+    remote = walk.placeholders["remote_url"]
+    assert remote == url.replace("192.168.1.2:8123", "home.example")
     form = {"used": True, "local_only": True, "miles": False}
     await walk.submit(**form, vin="too short")
     assert walk.errors == {"vin": "vin_invalid"}
@@ -76,6 +81,7 @@ async def test_without_an_address_of_home_assistant_there_is_a_usual_one(
     hass.config.api = None
     await walk.choose("leafspy")
     assert walk.placeholders["url"].startswith("homeassistant.local:8123/api/webhook/")
+    assert walk.placeholders["remote_url"] == "–"
 
 
 async def test_where_the_topics_of_ovms_begin(

@@ -39,6 +39,8 @@ from .vehicles import CONF_KEY, name_of
 
 CONF_SOURCE_CAR = "car"
 CONF_USED = "used"
+# Where Home Assistant does not know its own address.
+FALLBACK = "homeassistant.local:8123"
 # With one car it is always the one at the plug.
 SEVERAL = 2
 # What a broker would take for more than one topic has no place in it.
@@ -153,7 +155,11 @@ class CarSourceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handl
                 LEAFSPY_SCHEMA, user_input or known
             ),
             errors=errors,
-            description_placeholders={"url": self._url(self._webhook_id)},
+            description_placeholders={
+                "url": self._url(self._webhook_id, allow_external=False)
+                or f"{FALLBACK}{webhook.async_generate_path(self._webhook_id)}",
+                "remote_url": self._url(self._webhook_id, allow_internal=False) or "–",
+            },
         )
 
     async def async_step_ovms(
@@ -192,12 +198,15 @@ class CarSourceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handl
             ),
         )
 
-    def _url(self, webhook_id: str) -> str:
-        """Return the address without its scheme, as the app wants it."""
+    def _url(self, webhook_id: str, **allowed: bool) -> str | None:
+        """Return an address without its scheme, as the app wants it.
+
+        What is sent to the address on the internet may not seem to come from home.
+        """
         try:
-            url = webhook.async_generate_url(self.hass, webhook_id)
+            url = webhook.async_generate_url(self.hass, webhook_id, **allowed)
         except NoURLAvailableError:
-            url = f"homeassistant.local:8123{webhook.async_generate_path(webhook_id)}"
+            return None
         return re.sub(r"^https?://", "", url)
 
     def _source_cars(self) -> Iterator[tuple[str, str]]:

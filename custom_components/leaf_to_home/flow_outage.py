@@ -126,7 +126,7 @@ OUTAGE_SCHEMA = vol.Schema(
         vol.Required(CONF_STAGGER, default=_DEFAULTS.stagger_s): _number(
             UnitOfTime.SECONDS, maximum=600
         ),
-        vol.Required(CONF_PUT_BACK, default=[]): EntitySelector(
+        vol.Optional(CONF_PUT_BACK, default=[]): EntitySelector(
             EntitySelectorConfig(domain=list(LOAD_DOMAINS), multiple=True)
         ),
         vol.Required(CONF_TEST_SHEDS, default=False): BooleanSelector(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, override
 
-from homeassistant.components.sensor import SensorEntity
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -29,6 +29,8 @@ from .sensor_outage import OutageSensor, TierSensor
 from .unit_runtime import UnitRuntime
 
 PARALLEL_UPDATES = 0
+# Of so small a battery a tenth of a kWh says too little.
+SMALL_KWH = 5.0
 
 # In the order in which they are added.
 HOME_DESCRIPTIONS: tuple[HomeSensorDescription, ...] = (
@@ -145,6 +147,11 @@ class UnitSensor(LeafToHomeUnitEntity, SensorEntity):
             self._attr_native_unit_of_measurement = shown.format(
                 currency=self.home.hass.config.currency
             )
+        if (
+            description.device_class is SensorDeviceClass.ENERGY_STORAGE
+            and unit.spec.usable_kwh < SMALL_KWH
+        ):
+            self._attr_suggested_display_precision = 2
         if description.names_fn is not None:
             names = dict.fromkeys(description.names_fn(unit))
             self._attr_options = [*names, *(description.options or ())]

@@ -584,7 +584,7 @@ async def test_the_form_shows_what_the_plugs_say(hass: HomeAssistant) -> None:
     }
     await walk.submit(**plugs(output_power=OUT))
     assert walk.step == "metered_check"
-    assert walk.placeholders == {"switch": "on", "input": "61 W", "output": "0 W"}
+    assert walk.placeholders == {"switch": "On", "input": "61 W", "output": "0 W"}
     await walk.submit()
     assert walk.suggested()["preset"] == "portable"
     await walk.submit(

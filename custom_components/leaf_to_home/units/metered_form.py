@@ -5,6 +5,7 @@ from typing import Any
 
 from homeassistant.components.sensor import SensorDeviceClass
 from homeassistant.const import PERCENTAGE, STATE_OFF, STATE_ON, Platform, UnitOfPower
+from homeassistant.core import State
 from homeassistant.data_entry_flow import FlowContext, FlowResult, section
 from homeassistant.helpers.selector import (
     EntitySelector,
@@ -15,6 +16,7 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
 )
+from homeassistant.helpers.translation import async_translate_state
 import voluptuous as vol
 
 from ..const import (
@@ -135,7 +137,7 @@ class MeteredSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
             step_id="metered_check",
             data_schema=vol.Schema({}),
             description_placeholders={
-                "switch": state.state if state is not None else "–",
+                "switch": "–" if state is None else self._said(state),
                 "input": self._shown_w(plugs[CONF_INPUT_POWER]),
                 "output": "–" if output is None else self._shown_w(output),
             },
@@ -162,6 +164,12 @@ class MeteredSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
     def _measured_w(self, entity_id: str) -> float | None:
         state = self.hass.states.get(entity_id)
         return power_w(state) if state is not None else None
+
+    def _said(self, state: State) -> str:
+        """Return what a switch says, in the language of the house."""
+        return async_translate_state(
+            self.hass, state.state, state.domain, None, None, None
+        )
 
     def _shown_w(self, entity_id: str) -> str:
         value = self._measured_w(entity_id)
