@@ -34,6 +34,10 @@ def sources(entry: MockConfigEntry) -> list[dict[str, Any]]:
     return found
 
 
+def set_up_mqtt(hass: HomeAssistant) -> None:
+    MockConfigEntry(domain="mqtt").add_to_hass(hass)
+
+
 async def test_the_address_for_leafspy_stays_the_same(
     hass: HomeAssistant, home: MockConfigEntry
 ) -> None:
@@ -88,6 +92,13 @@ async def test_where_the_topics_of_ovms_begin(
     hass: HomeAssistant, home: MockConfigEntry
 ) -> None:
     walk = await at(hass, home, "ovms")
+    await walk.submit(used=True, topic_prefix="ovms/me/LEAF")
+    assert walk.errors == {"base": "no_broker"}
+    # Without a broker it can still be given up.
+    await walk.submit(used=False, topic_prefix="ovms/me/LEAF")
+    assert sources(home) == []
+    set_up_mqtt(hass)
+    walk = await at(hass, home, "ovms")
     for wrong in ("ovms/+/LEAF/", "#", "/ ", " +"):
         await walk.submit(used=True, topic_prefix=wrong)
         if walk.result["type"] is FlowResultType.FORM:
@@ -99,6 +110,7 @@ async def test_where_the_topics_of_ovms_begin(
 async def test_entities_and_a_change_of_the_hardware_keep_the_others(
     hass: HomeAssistant, home: MockConfigEntry
 ) -> None:
+    set_up_mqtt(hass)
     walk = await at(hass, home, "ovms")
     await walk.submit(used=True, topic_prefix="ovms/me/LEAF/")
     walk = await at(hass, home, "car_entities")
@@ -127,6 +139,7 @@ async def test_each_of_several_cars_has_its_own(hass: HomeAssistant) -> None:
     cars = [{"key": "aa", "name": "Red"}, {"key": "bb", "name": "Blue"}]
     entry = make_entry({**UNIT_DATA, "vehicles": cars}, data={"grid": {"kind": "unit"}})
     entry.add_to_hass(hass)
+    set_up_mqtt(hass)
     for car, prefix in (({"car": "bb"}, "ovms/me/BLUE/"), ({}, "ovms/me/ANY/")):
         walk = await reconfigure(hass, entry)
         await walk.choose("car_sources")

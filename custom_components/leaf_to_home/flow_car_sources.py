@@ -37,6 +37,7 @@ from .const import CONF_CAR_SOURCES, CONF_VEHICLES
 from .sources.car import ODOMETER, PLUGGED, SOC, SOH
 from .vehicles import CONF_KEY, name_of
 
+MQTT = "mqtt"
 CONF_SOURCE_CAR = "car"
 CONF_USED = "used"
 # Where Home Assistant does not know its own address.
@@ -170,11 +171,14 @@ class CarSourceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handl
         if user_input is not None:
             prefix = user_input[CONF_PREFIX].strip()
             prefix = prefix if prefix.endswith("/") else f"{prefix}/"
-            if PREFIX.fullmatch(prefix):
+            if not PREFIX.fullmatch(prefix):
+                errors[CONF_PREFIX] = "prefix_invalid"
+            elif user_input[CONF_USED] and not self._has_broker():
+                errors["base"] = "no_broker"
+            else:
                 return await self._async_source_done(
                     KIND_OVMS, {**user_input, CONF_PREFIX: prefix}
                 )
-            errors[CONF_PREFIX] = "prefix_invalid"
         return self.async_show_form(
             step_id="ovms",
             data_schema=self.add_suggested_values_to_schema(
@@ -196,6 +200,14 @@ class CarSourceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handl
             data_schema=self.add_suggested_values_to_schema(
                 ENTITIES_SCHEMA, self._known_source(KIND_ENTITIES)
             ),
+        )
+
+    def _has_broker(self) -> bool:
+        """Return whether MQTT is set up; a broker may be away at this moment."""
+        return bool(
+            self.hass.config_entries.async_entries(
+                MQTT, include_ignore=False, include_disabled=False
+            )
         )
 
     def _url(self, webhook_id: str, **allowed: bool) -> str | None:
