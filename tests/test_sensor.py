@@ -34,6 +34,7 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.engine.plan import Plan, PlannedStep
 from custom_components.leaf_to_home.hearing import Heard
 from custom_components.leaf_to_home.sensor import HOME_DESCRIPTIONS
+from custom_components.leaf_to_home.sensor_description import rounded
 from custom_components.leaf_to_home.workshop import Made, Order, Workshop
 from tests import recording
 from tests.conftest import EVENING, GRID, SOLAR, UNIT_ID, Advance, set_power, unit_data
@@ -440,3 +441,10 @@ async def test_the_health_of_a_battery(
     earliest = state(hass, "sensor.leaf_end_of_life_earliest")
     latest = state(hass, "sensor.leaf_end_of_life_latest")
     assert "2027" < earliest < latest < "2052"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.00001, "0.0"), (-0.00006, "-0.0001"), (None, "None")]
+)
+def test_a_little_less_than_nothing_is_nothing(value: float | None, shown: str) -> None:
+    assert str(rounded(value, 4)) == shown

@@ -531,6 +531,13 @@ async def test_a_load_that_was_told_is_what_a_unit_gives_while_it_is_off(
     await world.live(0.05)
     assert float(state_of(hass, "power")) == 20.0
     assert state_of(hass, "status") == UnitStatus.DISCHARGING
+    # A tenth of a kWh is a sixth of such a battery.
+    registry = er.async_get(hass)
+    stored = registry.async_get_entity_id("sensor", DOMAIN, f"{UNIT_ID}_stored_energy")
+    assert stored is not None
+    entry = registry.async_get(stored)
+    assert entry is not None
+    assert entry.options["sensor"]["suggested_display_precision"] == 2
 
 
 async def test_off_leaves_what_only_stores_as_it_is(
