@@ -34,7 +34,7 @@ async def test_snapshot(
     entity_registry: er.EntityRegistry,
     snapshot: SnapshotAssertion,
 ) -> None:
-    entry = recorded_home(unit_data(recording.DRIVER, preset="portable"))
+    entry = recorded_home(unit_data(recording.DRIVER, preset="pack-24"))
     await setup_platforms(hass, monkeypatch, Platform.BINARY_SENSOR, entry=entry)
     await check_snapshot(hass, entity_registry, snapshot)
 
