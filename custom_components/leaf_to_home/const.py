@@ -20,6 +20,7 @@ CONF_OTHER: Final = "other_batteries"  # [entity_id, ...] positive into the home
 CONF_MAINS: Final = "mains"  # binary_sensor entity_id, on = grid is there
 CONF_MAINS_SENSORS: Final = "mains_sensors"  # [{"entity", "kind", "low", ...}, ...]
 CONF_AGREEING: Final = "mains_agreeing"  # of all mains sensors, for an outage
+CONF_METER_AT_GRID: Final = "meter_at_grid"  # it never sees what a unit carries
 
 # entry.options: tariff and the contract's limits
 CONF_TARIFF: Final = "tariff"  # {"import": number|{"bands": [...]}, "export": ...}

@@ -13,6 +13,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import State, split_entity_id
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     EntitySelector,
     EntitySelectorConfig,
     NumberSelector,
@@ -24,7 +25,7 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .const import CONF_AGREEING, CONF_MAINS, CONF_MAINS_SENSORS
+from .const import CONF_AGREEING, CONF_MAINS, CONF_MAINS_SENSORS, CONF_METER_AT_GRID
 from .flow_energy import is_own
 from .sources.mains import MainsKind, MainsSpec, mains_specs
 
@@ -35,6 +36,8 @@ CONF_LOW = "low"
 CONF_SENSORS = "sensors"
 CONF_UNIT = "unit"
 
+# What these steps leave in the entry's data.
+_OWN = (CONF_MAINS, CONF_MAINS_SENSORS, CONF_AGREEING, CONF_METER_AT_GRID)
 MOST_SENSORS = 9
 # What a grid has, what is left of it where it is still one, and what noise may be.
 NOMINAL = {
@@ -59,6 +62,7 @@ class MainsSteps(ConfigFlow):
     _data: dict[str, Any]
     _mains: dict[str, dict[str, Any]]
     _agreeing: int
+    _meter_at_grid: bool
     _asked: list[str]
 
     async def _async_sources_done(self) -> ConfigFlowResult:
@@ -83,6 +87,7 @@ class MainsSteps(ConfigFlow):
                 known = {spec.entity: _conf(spec) for spec in mains_specs(self._data)}
                 self._mains = {sensor: known.get(sensor, {}) for sensor in sensors}
                 self._agreeing = agreeing
+                self._meter_at_grid = user_input[CONF_METER_AT_GRID]
                 self._asked = list(sensors)
                 return await self._async_next_sensor()
         specs = mains_specs(self._data)
@@ -102,12 +107,16 @@ class MainsSteps(ConfigFlow):
                                 min=1, max=MOST_SENSORS, mode=NumberSelectorMode.BOX
                             )
                         ),
+                        vol.Required(
+                            CONF_METER_AT_GRID, default=False
+                        ): BooleanSelector(),
                     }
                 ),
                 user_input
                 or {
                     CONF_SENSORS: [spec.entity for spec in specs],
                     CONF_AGREEING: self._data.get(CONF_AGREEING, 1),
+                    CONF_METER_AT_GRID: self._data.get(CONF_METER_AT_GRID, False),
                 },
             ),
             errors=errors,
@@ -119,15 +128,15 @@ class MainsSteps(ConfigFlow):
         if self._asked:
             return await self.async_step_mains_sensor()
         self._data = {
-            key: value
-            for key, value in self._data.items()
-            if key not in (CONF_MAINS, CONF_MAINS_SENSORS, CONF_AGREEING)
+            key: value for key, value in self._data.items() if key not in _OWN
         }
         if self._mains:
             self._data[CONF_MAINS_SENSORS] = [
                 {"entity": sensor, **conf} for sensor, conf in self._mains.items()
             ]
             self._data[CONF_AGREEING] = self._agreeing
+        if self._meter_at_grid:
+            self._data[CONF_METER_AT_GRID] = True
         return await self._async_sources_done()
 
     async def async_step_mains_sensor(

@@ -34,6 +34,7 @@ from .const import (
     CONF_GRID,
     CONF_MAINS,
     CONF_MAINS_SENSORS,
+    CONF_METER_AT_GRID,
     CONF_OTHER,
     CONF_PHASES,
     CONF_SOLAR,
@@ -53,7 +54,7 @@ CONF_KIND = "kind"
 BALANCED_W = 20.0
 MAX_PHASES = 3
 # What other steps ask for.
-_KEPT = (CONF_GRID, CONF_MAINS_SENSORS, CONF_AGREEING)
+_KEPT = (CONF_GRID, CONF_MAINS_SENSORS, CONF_AGREEING, CONF_METER_AT_GRID)
 
 _POWER = EntitySelector(
     EntitySelectorConfig(domain=Platform.SENSOR, device_class=SensorDeviceClass.POWER)
@@ -211,6 +212,10 @@ class SourceSteps(ConfigFlow):
     ) -> ConfigFlowResult:
         """Go on with the meter as it is."""
         if self.source == SOURCE_RECONFIGURE:
+            before = self._get_reconfigure_entry().data[CONF_GRID]
+            if {*grid_sensors(before)} != {*grid_sensors(self._data[CONF_GRID])}:
+                # Where another meter sits nobody has said.
+                self._data.pop(CONF_METER_AT_GRID, None)
             return await self._async_sources_done()
         return await self.async_step_sensors()
 

@@ -11,7 +11,13 @@ from homeassistant.components.water_heater.const import DOMAIN as WATER_HEATER_D
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import Platform
 
-from .const import CONF_AGREEING, CONF_BACKUP, CONF_OUTAGE, SUBENTRY_TIER
+from .const import (
+    CONF_AGREEING,
+    CONF_BACKUP,
+    CONF_METER_AT_GRID,
+    CONF_OUTAGE,
+    SUBENTRY_TIER,
+)
 from .engine.outage_model import OutageSettings, Tier, UnitBackup
 
 # What can be turned off and brought back to what it was.
@@ -77,6 +83,7 @@ def build_outage(entry: ConfigEntry) -> OutageSettings:
     options: Mapping[str, Any] = entry.options.get(CONF_OUTAGE, {})
     return OutageSettings(
         agreeing=int(entry.data.get(CONF_AGREEING, 1)),
+        meter_at_grid=bool(entry.data.get(CONF_METER_AT_GRID, False)),
         tiers=tuple(build_tier(subentry) for subentry in tier_subentries(entry)),
         put_back=tuple(options.get(CONF_PUT_BACK, ())),
         **{key: options[key] for key in _HOME if key in options},

@@ -91,7 +91,12 @@ class Load:
 
 @dataclass(kw_only=True)
 class House:
-    """A house with one station, seen through sensors that may fail."""
+    """A house with one station, seen through sensors that may fail.
+
+    Without `says_island` the station does not tell whether it does. A meter that is
+    `meter_behind` the transfer switch sees what is carried, a stuck one says always the
+    same.
+    """
 
     settings: OutageSettings = SETTINGS
     backup: UnitBackup = field(
@@ -115,6 +120,9 @@ class House:
     sensor_lies: bool | None = None
     unit_heard: bool = True
     meter_heard: bool = True
+    says_island: bool = True
+    meter_behind: bool = False
+    meter_stuck_w: float | None = None
     test: bool = False
     loads: dict[str, Load] = field(
         default_factory=lambda: {
@@ -164,7 +172,7 @@ class House:
             status = UnitStatus.IDLE
             if not self.plugged:
                 status = UnitStatus.DISCONNECTED
-            elif self.islands:
+            elif self.islands and self.says_island:
                 status = UnitStatus.ISLANDING
             reading = Reading(
                 time_s=self.now_s,
@@ -172,14 +180,20 @@ class House:
                 power_w=self.load_w if self.islands else self.power_w,
                 connected=self.plugged,
                 status=status,
-                islanding=self.islands,
+                islanding=self.islands if self.says_island else None,
             )
         sign: bool | None = self.grid
         if not self.sensor:
             sign = None
         elif self.sensor_lies is not None:
             sign = self.sensor_lies
-        grid_w = self.load_w - self.power_w + self.now_s % 7 if self.grid else 0.0
+        grid_w = 0.0
+        if self.meter_stuck_w is not None:
+            grid_w = self.meter_stuck_w
+        elif self.grid:
+            grid_w = self.load_w - self.power_w + self.now_s % 7
+        elif self.islands and self.meter_behind:
+            grid_w = self.load_w + self.now_s % 7
         return Inputs(
             site=SITE,
             units={
@@ -285,6 +299,12 @@ def check(house: House, before: HomeState, inputs: Inputs, decision: Decision) -
         assert before.outage.test or sign is not False
         assert before.outage.test or not (reading and reading.islanding)
 
+    # An outage that is known goes on while the station carries, whatever falls silent.
+    if house.islands and not house.grid and sign is not True:
+        if was in CARRYING and not before.outage.test:
+            assert not wrote
+            assert outage.phase in CARRYING
+
     # What is played writes no unit differently, and looks like no outage of the books.
     if memory.test:
         assert not memory.holds
@@ -379,6 +399,9 @@ EVENTS: dict[str, Callable[[House, Random], None]] = {
     "unit speaks": lambda house, _: setattr(house, "unit_heard", True),
     "meter silent": lambda house, _: setattr(house, "meter_heard", False),
     "meter speaks": lambda house, _: setattr(house, "meter_heard", True),
+    "meter sticks": lambda house, random: setattr(
+        house, "meter_stuck_w", random.choice([None, None, 412.0])
+    ),
     "unplug": lambda house, _: plug(house, there=False),
     "plug": lambda house, _: plug(house, there=True),
     "start by hand": lambda house, _: start(house),
@@ -406,7 +429,7 @@ EVENTS: dict[str, Callable[[House, Random], None]] = {
         house,
         "settings",
         replace(
-            SETTINGS,
+            house.settings,
             tiers=SETTINGS.tiers[: random.choice([0, 1, 3, 3])],
             test_sheds=random.random() < 0.5,
         ),
@@ -420,7 +443,7 @@ def settle(house: House) -> None:
     house.set_grid(there=True)
     house.islands = False
     house.sensor = house.unit_heard = house.meter_heard = True
-    house.sensor_lies = None
+    house.sensor_lies = house.meter_stuck_w = None
     for load in house.loads.values():
         load.deaf = load.away = False
     for _ in range(80):
@@ -443,8 +466,12 @@ def live(seed: int, events: int = 9) -> House:
             limit_w=6000.0,
             by_hand=random.random() < 0.3,
             by_hand_back=random.random() < 0.3,
-        )
+        ),
+        says_island=random.random() < 0.7,
+        meter_behind=random.random() < 0.3,
     )
+    if not house.meter_behind and random.random() < 0.5:
+        house.settings = replace(SETTINGS, meter_at_grid=True)
     house.run(3.0)
     names = list(EVENTS)
     for _ in range(events):

@@ -92,6 +92,5 @@ def home(**values: Any) -> HomeState:
         "units": {"leaf": unit()},
         "time_s": START_S - 1.0,
         "grid_seen_s": START_S - 1.0,
-        "grid_back_s": START_S - 3600.0,
     }
     return HomeState(**remembered | values)

@@ -17,17 +17,28 @@ from custom_components.leaf_to_home.engine.model import (
     IslandingStart,
     UnitStatus,
 )
+from custom_components.leaf_to_home.engine.outage_model import OutageSettings
 from custom_components.leaf_to_home.engine.state import HomeState
 from tests.engine.loop import START_S
 from tests.engine.parts import grid, home, inputs, known, reading, unit
 
 
 def see(
-    state: HomeState, since_s: float, grid_w: float | None = 500.0, **values: Any
+    state: HomeState,
+    since_s: float,
+    grid_w: float | None = 500.0,
+    *,
+    lives: bool = True,
+    **values: Any,
 ) -> Guard:
-    """Take a moment in; the meter is silent where `grid_w` is None."""
+    """Take a moment in; the meter is silent where `grid_w` is None.
+
+    One that `lives` says something else than before.
+    """
     now_s = START_S + since_s
     values["grid"] = None if grid_w is None else grid(grid_w, now_s)
+    if lives:
+        state.changed_s = now_s
     watch(state, inputs(**values), now_s)
     state.time_s = now_s
     return state.guard
@@ -103,9 +114,9 @@ def test_a_meter_that_sees_power_flow_for_two_minutes_ends_it() -> None:
     state = home()
     see(state, 0.0, mains=False)
     see(state, 100.0, 0.0)
-    for since_s in range(110, 100 + int(GRID_BACK_S), 10):
+    for since_s in range(110, 110 + int(GRID_BACK_S), 10):
         assert see(state, since_s, -400.0) is Guard.OUTAGE_SUSPECTED
-    assert see(state, 100.0 + GRID_BACK_S) is Guard.CLEAR
+    assert see(state, 110.0 + GRID_BACK_S) is Guard.CLEAR
 
 
 def test_a_silence_within_the_two_minutes_begins_them_again() -> None:
@@ -164,9 +175,10 @@ def test_a_unit_may_be_idled_only_where_the_grid_was_just_seen(
 
 @pytest.mark.parametrize("speaks", [False, True], ids=["silent", "of other things"])
 def test_what_fell_silent_in_an_island_is_not_believed_for_ever(speaks: bool) -> None:
-    """A meter that lives and sees power flow for two minutes knows better."""
+    """A meter that lives and sees the grid's power for two minutes knows better."""
     state = home()
     see(state, 0.0, **islanding(True))
+    at_grid = OutageSettings(meter_at_grid=True)
 
     def silent(since_s: float) -> dict[str, Any]:
         if speaks:
@@ -174,12 +186,11 @@ def test_what_fell_silent_in_an_island_is_not_believed_for_ever(speaks: bool) ->
         return {"units": {"leaf": known(reading=None)}}
 
     for since_s in range(10, 10 + int(GRID_BACK_S), 10):
-        state.changed_s = START_S + since_s
-        guard = see(state, since_s, 400.0 + since_s, **silent(since_s))
+        said = silent(since_s)
+        guard = see(state, since_s, 400.0 + since_s, outage=at_grid, **said)
         assert guard is Guard.ISLANDING
     since_s = 10 + int(GRID_BACK_S)
-    state.changed_s = START_S + since_s
-    assert see(state, since_s, **silent(since_s)) is Guard.CLEAR
+    assert see(state, since_s, outage=at_grid, **silent(since_s)) is Guard.CLEAR
 
 
 @pytest.mark.parametrize("grid_w", [3.0, None], ids=["no flow", "no meter"])
@@ -190,7 +201,6 @@ def test_a_meter_that_sees_nothing_does_not_end_a_silent_island(
     see(state, 0.0, **islanding(True))
     silent: dict[str, Any] = {"units": {"leaf": known(reading=None)}}
     for since_s in range(10, 900, 10):
-        state.changed_s = START_S + since_s
         assert see(state, since_s, grid_w, **silent) is Guard.ISLANDING
 
 
@@ -199,7 +209,7 @@ def test_a_meter_that_repeats_itself_does_not_end_a_silent_island() -> None:
     see(state, 0.0, **islanding(True))
     silent: dict[str, Any] = {"units": {"leaf": known(reading=None)}}
     for since_s in range(10, 900, 10):
-        assert see(state, since_s, 400.0, **silent) is Guard.ISLANDING
+        assert see(state, since_s, 400.0, lives=False, **silent) is Guard.ISLANDING
 
 
 def test_a_status_that_grew_old_counts_until_the_grid_is_back() -> None:
@@ -209,9 +219,7 @@ def test_a_status_that_grew_old_counts_until_the_grid_is_back() -> None:
     for since_s in range(0, 300, 10):
         assert see(state, since_s, 3.0, units=units) is Guard.ISLANDING
     for since_s in range(300, 300 + int(GRID_BACK_S), 10):
-        state.changed_s = START_S + since_s
         assert see(state, since_s, units=units) is Guard.ISLANDING
-    state.changed_s = START_S + 300.0 + GRID_BACK_S
     assert see(state, 300.0 + GRID_BACK_S, units=units) is Guard.CLEAR
 
 

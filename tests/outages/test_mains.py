@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.leaf_to_home.outage_setup import build_outage
 from custom_components.leaf_to_home.sources.mains import (
     Mains,
     MainsKind,
@@ -151,8 +152,14 @@ async def test_setting_up_three_sensors(
     hass: HomeAssistant, home: MockConfigEntry
 ) -> None:
     walk = await change(hass, home)
-    assert walk.suggested() == {"sensors": [CONTACT], "mains_agreeing": 1}
-    await walk.submit(sensors=[CONTACT, UPS, FREQUENCY], mains_agreeing=2)
+    assert walk.suggested() == {
+        "sensors": [CONTACT],
+        "mains_agreeing": 1,
+        "meter_at_grid": False,
+    }
+    await walk.submit(
+        sensors=[CONTACT, UPS, FREQUENCY], mains_agreeing=2, meter_at_grid=True
+    )
     assert walk.step == "mains_binary"
     assert walk.placeholders == {"sensor": f"`{CONTACT}`: on"}
     await walk.submit(kind="present")
@@ -181,7 +188,9 @@ async def test_setting_up_three_sensors(
             },
         ],
         "mains_agreeing": 2,
+        "meter_at_grid": True,
     }
+    assert build_outage(home).meter_at_grid
 
     # The other sensors leave them as they are, and what is known is offered again.
     walk = await Walk(hass.config_entries.flow, "config").start(
@@ -191,6 +200,7 @@ async def test_setting_up_three_sensors(
     assert "mains" not in walk.fields
     await walk.submit()
     assert len(mains_specs(home.data)) == 3
+    assert home.data["meter_at_grid"] is True
     hass.states.async_set(FREQUENCY, STATE_UNAVAILABLE)
     walk = await change(hass, home)
     await walk.submit(sensors=[FREQUENCY], mains_agreeing=1)
@@ -263,3 +273,22 @@ async def test_a_sensor_that_is_gone_is_asked_for_all_the_same(
     await walk.submit(sensors=["sensor.gone"], mains_agreeing=1)
     assert walk.placeholders == {"sensor": "`sensor.gone`: unavailable"}
     assert walk.suggested() == {"kind": "ups"}
+
+
+async def test_where_another_meter_sits_has_to_be_said_again(
+    hass: HomeAssistant, home: MockConfigEntry
+) -> None:
+    set_power(hass, GRID, 400.0)
+    set_power(hass, "sensor.other_meter", 400.0)
+    walk = await change(hass, home)
+    await walk.submit(sensors=[], mains_agreeing=1, meter_at_grid=True)
+    for meter, known in ((GRID, True), ("sensor.other_meter", False)):
+        walk = await Walk(hass.config_entries.flow, "config").start(
+            home.domain, source=SOURCE_RECONFIGURE, entry_id=home.entry_id
+        )
+        await walk.choose("grid_kind")
+        await walk.submit(kind="sensor")
+        await walk.submit(entity=meter)
+        await walk.choose("grid_done")
+        assert home.data["grid"]["entity"] == meter
+        assert ("meter_at_grid" in home.data) is known

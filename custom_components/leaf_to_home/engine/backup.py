@@ -1,6 +1,7 @@
 """What each unit can do in an outage, and what it does."""
 
 from .battery import UnitKind
+from .evidence import can_carry, can_island
 from .guard import islands
 from .model import HomeMode, Inputs, IslandingStart, UnitInputs, UnitMode, UnitStatus
 from .outage_model import NoBackup, OutageSettings
@@ -16,19 +17,6 @@ RESUME_PERCENT = 2.0
 STOP_S = 60.0
 # After this long enough is known of the load that is carried.
 FELT_S = 120.0
-
-
-def can_carry(known: UnitInputs) -> bool:
-    """Return whether the unit can carry the house at all."""
-    return not known.backup.sockets_only and can_island(known)
-
-
-def can_island(known: UnitInputs) -> bool:
-    """Return whether the unit can feed anything without the grid."""
-    return (
-        known.capabilities.islanding is not IslandingStart.NEVER
-        or known.backup.by_hand is True
-    )
 
 
 def begins_by_hand(known: UnitInputs) -> bool:

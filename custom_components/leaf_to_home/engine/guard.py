@@ -7,14 +7,15 @@ counts for two minutes only, since a meter can also simply break. A unit that fe
 nothing but its own sockets speaks for itself alone.
 """
 
+from .evidence import FLOW_W, is_the_grids
 from .model import Guard, Inputs, IslandingStart, Reading, UnitInputs, UnitStatus
 from .state import HomeState, UnitState
 
 METER_LOST_S = 120.0
-# A mains sensor that died in the outage must not end it; a meter that has seen power
-# flow for this long does. In an island a meter may go on to speak, of nothing.
+# A mains sensor that died in the outage must not end it; a meter that has seen the
+# grid's power flow for this long does. In an island a meter may go on to speak, of
+# nothing or of what the unit gives.
 GRID_BACK_S = 120.0
-FLOW_W = 20.0
 # After a pause this long the engine was not running and knows nothing of the meter.
 ASLEEP_S = 60.0
 
@@ -26,39 +27,55 @@ def watch(state: HomeState, inputs: Inputs, now_s: float) -> None:
         ASLEEP_S, 3.0 * inputs.interval_s
     )
     if grid is not None and grid.fresh(now_s):
-        if asleep or state.lost_s is not None:
-            state.grid_back_s = now_s
         state.lost_s = None
         state.grid_seen_s = grid.time_s
     elif state.lost_s is None or asleep:
         state.lost_s = now_s
-
+    if asleep:
+        # What the meter saw before proves nothing about the grid of now.
+        state.proof_since_s = state.unsure_since_s = None
+    flow_w = _flow_w(state, inputs, now_s)
     mains = inputs.mains_present
+    proof = flow_w is not None and mains is not False
+    state.proof_since_s = _since(
+        state.proof_since_s,
+        now_s,
+        holds=proof and is_the_grids(flow_w or 0.0, state, inputs, now_s),
+    )
     if mains is False:
         state.mains_bad_s = state.mains_bad_s or now_s
-        # Whatever the meter said before proves nothing about the grid of now.
-        state.grid_back_s = now_s
-    elif mains:
+    elif mains or _grid_is_back(state, now_s):
         state.mains_bad_s = None
-    elif state.mains_bad_s is not None:
-        if grid is None or state.lost_s is not None or abs(grid.value) < FLOW_W:
-            state.grid_back_s = now_s
-        elif now_s - (state.grid_back_s or 0.0) >= GRID_BACK_S:
-            state.mains_bad_s = None
-
-    lives = state.changed_s is not None and now_s - state.changed_s < GRID_BACK_S
-    flows = lives and grid is not None and abs(grid.value) >= FLOW_W
-    if not flows or state.lost_s is not None:
-        state.flow_since_s = None
-    elif state.flow_since_s is None:
-        state.flow_since_s = now_s
     for key, known in inputs.units.items():
         _hear(state, state.units[key], known, now_s)
+    state.unsure_since_s = _since(
+        state.unsure_since_s,
+        now_s,
+        holds=flow_w is not None
+        and state.proof_since_s is None
+        and mains is None
+        and _nobody_tells(state, inputs, now_s),
+    )
 
     guard = _guard(state, inputs, now_s)
     if guard is not state.guard:
         state.guard = guard
         state.guard_since_s = now_s
+
+
+def _flow_w(state: HomeState, inputs: Inputs, now_s: float) -> float | None:
+    """Return the power that a living meter sees, None where it sees none."""
+    grid = inputs.grid
+    lives = state.changed_s is not None and now_s - state.changed_s < GRID_BACK_S
+    if not lives or state.lost_s is not None or grid is None:
+        return None
+    return grid.value if abs(grid.value) >= FLOW_W else None
+
+
+def _since(before_s: float | None, now_s: float, *, holds: bool) -> float | None:
+    if not holds:
+        return None
+    return now_s if before_s is None else before_s
 
 
 def _guard(state: HomeState, inputs: Inputs, now_s: float) -> Guard:
@@ -82,13 +99,36 @@ def _hear(state: HomeState, unit: UnitState, known: UnitInputs, now_s: float) ->
         unit.islanding = reading.islanding
         if reading.fresh(now_s):
             return
-    if _grid_is_back(state, now_s):
+    if _grid_is_back(state, now_s) and not known.backup.by_hand_back:
+        # One that a person switches back goes on beside a grid that is there.
         unit.islanding = False
 
 
 def _grid_is_back(state: HomeState, now_s: float) -> bool:
-    """Return whether a living meter has seen power flow for long enough."""
-    since_s = state.flow_since_s
+    """Return whether a living meter has seen the grid's power for long enough."""
+    since_s = state.proof_since_s
+    return since_s is not None and now_s - since_s >= GRID_BACK_S
+
+
+def _nobody_tells(state: HomeState, inputs: Inputs, now_s: float) -> bool:
+    """Return whether all who told of an outage that stands have fallen silent."""
+    stands = state.mains_bad_s is not None
+    for key, known in inputs.units.items():
+        reading = known.reading
+        if known.backup.sockets_only:
+            continue
+        if reading is not None and reading.fresh(now_s) and reading.islanding:
+            return False
+        stands = stands or islands(state, state.units[key], reading, now_s)
+    return stands
+
+
+def grid_unsure(state: HomeState, now_s: float) -> bool:
+    """Return whether only a person can tell whether the grid is back.
+
+    The meter sees power that would have proved it, if it were not perhaps a unit's.
+    """
+    since_s = state.unsure_since_s
     return since_s is not None and now_s - since_s >= GRID_BACK_S
 
 

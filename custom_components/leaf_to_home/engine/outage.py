@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from .backup import (
     burden_of,
-    can_carry,
     carried_w,
     charge_percent,
     islanding,
@@ -17,7 +16,8 @@ from .backup import (
     waits_for_person,
     watch_floors,
 )
-from .guard import ASLEEP_S, FLOW_W
+from .evidence import FLOW_W, can_carry
+from .guard import ASLEEP_S
 from .model import Inputs, UnitInputs
 from .outage_care import all_back, care, come_back, feel, foresee, unit_notices
 from .outage_memory import OutageMemory
@@ -52,7 +52,8 @@ class Signs:
     """What this moment says of the grid.
 
     `gone` is seen now; `away` stands until something better is known. `back` is seen
-    now. `carrying` are the units that carry the house. Without `real` it is a play.
+    now. `mains` is whether sensors or the meter see the grid. `carrying` are the units
+    that carry the house. Without `real` it is a play.
     """
 
     real: bool
@@ -151,7 +152,7 @@ def proceed(
         carried_w=given_w,
         commands=tuple(commands),
         notices=tuple(
-            unit_notices(state, inputs, signs.carrying, reasons)
+            unit_notices(state, inputs, signs.carrying, reasons, now_s)
             + notices(memory, burden, now_s)
         )
         if memory.loads or reasons or memory.phase is not OutagePhase.NORMAL
@@ -167,6 +168,7 @@ def proceed(
 def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
     carrying = islanding(state, inputs, now_s)
     mains = inputs.mains_present
+    sees = mains if mains is not None or state.proof_since_s is None else True
     away = bool(carrying) or state.mains_bad_s is not None
     gone = mains is False or any(
         says_island(inputs.units[key], now_s) for key in carrying
@@ -182,7 +184,7 @@ def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
         gone=gone or played,
         away=(away or played) and not ends,
         back=ends or (tied and not away and not played),
-        mains=mains,
+        mains=sees,
         carrying=carrying,
     )
 
@@ -190,7 +192,7 @@ def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
 def _tied(state: HomeState, inputs: Inputs, now_s: float) -> bool:
     """Return whether meter or units show that the grid is there; no sensor does."""
     memory = state.outage
-    if state.flow_since_s is not None or any(
+    if state.proof_since_s is not None or any(
         _moves_power(known, now_s) for known in inputs.units.values()
     ):
         memory.said_s = None

@@ -1,6 +1,7 @@
 """What is done for the house in an outage and after it, and what people are told."""
 
 from .backup import FELT_S, floor_percent, stores_of, waits_for_person
+from .guard import grid_unsure
 from .model import HomeMode, Inputs
 from .outage_memory import OutageMemory
 from .outage_model import (
@@ -129,6 +130,7 @@ def unit_notices(
     inputs: Inputs,
     carrying: list[str],
     reasons: dict[str, NoBackup],
+    now_s: float,
 ) -> list[Notice]:
     """Return what people have to know of the units, for as long as it is so."""
     memory = state.outage
@@ -164,6 +166,8 @@ def unit_notices(
             result.append(
                 Notice(code=NoticeCode.FLOOR_REACHED, subject=key, values=values)
             )
+    if grid_unsure(state, now_s):
+        result.append(Notice(code=NoticeCode.GRID_UNSURE))
     if memory.clock_unsure:
         result.append(Notice(code=NoticeCode.CLOCK_UNSURE))
     return result

@@ -64,7 +64,7 @@ class OutageMemory:
 
     Since `gone_s` the signs of an outage, since `back_s` those of its end are there
     without a break (`*_unseen` when they were there on waking), since `calm_s` there
-    are none of an outage; since `mains_s` the mains sensors see the grid, since
+    are none of an outage; since `mains_s` mains sensors or meter see the grid, since
     `said_s` units only say that they are tied to it. `before_kwh` is what each unit
     had given when the outage began. `load_w` is the recent load, of which
     `load_seen_s` seconds were seen; since `floors_s` a unit is at its outage floor, and

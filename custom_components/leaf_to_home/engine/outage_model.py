@@ -79,6 +79,7 @@ class NoticeCode(StrEnum):
     LOADS_SHED = "loads_shed"
     LOAD_REFUSES = "load_refuses"
     CLOCK_UNSURE = "clock_unsure"
+    GRID_UNSURE = "grid_unsure"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,14 +105,17 @@ class Tier:
 class OutageSettings:
     """How the home behaves in outages; the contract of the home's options.
 
-    Of the mains sensors `agreeing` must say the same. The grid is gone after
-    `debounce_s` and back after `stable_s`. `driving_percent` is what an outage leaves
-    for driving, None where it gives way wholly. Loads come back `stagger_s` apart.
-    `put_back` are loads that switch themselves on when power returns. An outage that is
-    only played sheds every tier with `test_sheds`, and without it none.
+    Of the mains sensors `agreeing` must say the same. With `meter_at_grid` the grid
+    meter sits before the transfer switch, where it sees the grid alone; else it may see
+    in an island what the units give. The grid is gone after `debounce_s` and back after
+    `stable_s`. `driving_percent` is what an outage leaves for driving, None where it
+    gives way wholly. Loads come back `stagger_s` apart. `put_back` are loads that
+    switch themselves on when power returns. An outage that is only played sheds every
+    tier with `test_sheds`, and without it none.
     """
 
     agreeing: int = 1
+    meter_at_grid: bool = False
     debounce_s: float = 3.0
     stable_s: float = 120.0
     driving_percent: float | None = None

@@ -296,13 +296,14 @@ class HomeState:
     """The memory of a home: exactly what is stored.
 
     `lost_s` is when the grid meter was lost (None while it speaks), `grid_seen_s` when
-    it last spoke, `grid_back_s` when it came back. `load_peaks_w` holds the highest
+    it last spoke. `load_peaks_w` holds the highest
     draw of the house seen in each of the last hours (hour number, W), which bounds
     charging while the meter is silent; `phase_peaks_w` the same of the fullest phase.
     `heard_w` is what the meter said last, at
     `heard_s`, when the units gave `heard_units_w`; its value changed at `changed_s`,
     and since `same_since_s` it says the same although they have moved. Since
-    `flow_since_s` it has seen power flow, since `blind_since_s` nothing is known of it.
+    `proof_since_s` it sees power that can only be the grid's, since `unsure_since_s`
+    such that would else end an outage; since `blind_since_s` nothing is known of it.
     `surplus_kwh` fades: what the sun left over. `batteries` has what is measured of
     each battery, under the name that a car has in the books.
     """
@@ -314,7 +315,6 @@ class HomeState:
     guard_since_s: float | None = None
     grid_seen_s: float | None = None
     lost_s: float | None = None
-    grid_back_s: float | None = None
     mains_bad_s: float | None = None
     grid_w: float | None = None
     solar_w: float | None = None
@@ -326,7 +326,8 @@ class HomeState:
     changed_s: float | None = None
     same_since_s: float | None = None
     blind_since_s: float | None = None
-    flow_since_s: float | None = None
+    proof_since_s: float | None = None
+    unsure_since_s: float | None = None
     load_peaks_w: list[tuple[int, float]] = field(default_factory=list)
     phase_peaks_w: list[tuple[int, float]] = field(default_factory=list)
     surplus_kwh: float = 0.0
@@ -365,14 +366,14 @@ _HOME_MOMENTS = (
     "guard_since_s",
     "grid_seen_s",
     "lost_s",
-    "grid_back_s",
     "mains_bad_s",
     "load_s",
     "heard_s",
     "changed_s",
     "same_since_s",
     "blind_since_s",
-    "flow_since_s",
+    "proof_since_s",
+    "unsure_since_s",
 )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .backup import can_island
+from .evidence import can_island
 from .model import Departure, Inputs
 from .outage_model import Watch
 from .soc import EXACT_PERCENT, soc_percent
