@@ -99,6 +99,10 @@ def behind(**values: Any) -> House:
     return it
 
 
+def phase(it: House) -> OutagePhase:
+    return it.state.outage.phase
+
+
 def codes(it: House) -> list[NoticeCode]:
     outage = it.decision.outage if it.decision else None
     assert outage is not None
@@ -110,7 +114,7 @@ def test_a_meter_behind_the_transfer_switch_does_not_end_an_outage() -> None:
     it.run(100.0, 5.0)
     assert NoticeCode.GRID_UNSURE not in codes(it)
     it.run(600.0, 5.0)
-    assert it.state.outage.phase is OutagePhase.OUTAGE
+    assert phase(it) is OutagePhase.OUTAGE
     assert it.state.guard is Guard.OUTAGE_SUSPECTED
     assert NoticeCode.GRID_UNSURE in codes(it), "a person has to look"
     # The sensor knows, and nothing is to be asked any more.
@@ -125,10 +129,10 @@ def test_where_the_meter_sits_can_be_said_in_the_outage() -> None:
     it.run(300.0, 5.0)
     it.set_grid(there=True)
     it.run(300.0, 5.0)
-    assert it.state.outage.phase is OutagePhase.OUTAGE
+    assert phase(it) is OutagePhase.OUTAGE
     it.settings = AT_GRID
     it.run(300.0, 5.0)
-    assert it.state.outage.phase is OutagePhase.NORMAL
+    assert phase(it) is OutagePhase.NORMAL
     assert it.state.guard is Guard.CLEAR
     assert NoticeCode.GRID_UNSURE not in codes(it)
 
@@ -138,7 +142,7 @@ def test_a_silent_island_is_not_ended_by_its_own_power() -> None:
     assert it.state.guard is Guard.ISLANDING
     it.unit_heard = False
     it.run(600.0, 5.0)
-    assert it.state.outage.phase is OutagePhase.OUTAGE
+    assert phase(it) is OutagePhase.OUTAGE
     assert it.state.guard is Guard.ISLANDING
     assert NoticeCode.GRID_UNSURE in codes(it)
     it.unit_heard = True
@@ -157,7 +161,7 @@ def test_the_power_of_before_a_sleep_proves_nothing_of_now() -> None:
     it.restart(4000.0)
     it.meter_behind = True
     it.run(100.0, 5.0)
-    assert it.state.outage.phase is OutagePhase.OUTAGE
+    assert phase(it) is OutagePhase.OUTAGE
 
 
 def test_a_meter_that_repeats_itself_does_not_end_what_a_dead_sensor_told() -> None:
@@ -168,7 +172,7 @@ def test_a_meter_that_repeats_itself_does_not_end_what_a_dead_sensor_told() -> N
     it.sensor = False
     it.meter_stuck_w = 412.0
     it.run(900.0, 5.0)
-    assert it.state.outage.phase is OutagePhase.OUTAGE
+    assert phase(it) is OutagePhase.OUTAGE
 
 
 @pytest.mark.parametrize("by_hand_back", [True, False])
@@ -188,8 +192,8 @@ def test_who_is_switched_back_by_hand_islands_on_beside_the_grid(
         assert it.state.guard is Guard.CLEAR
         return
     assert it.state.guard is Guard.ISLANDING
-    assert it.state.outage.phase is OutagePhase.WAITING_TO_SWITCH_BACK
+    assert phase(it) is OutagePhase.WAITING_TO_SWITCH_BACK
     assert NoticeCode.SWITCH_BACK in codes(it)
     it.islands, it.unit_heard = False, True
     it.run(200.0, 5.0)
-    assert it.state.outage.phase is OutagePhase.NORMAL
+    assert phase(it) is OutagePhase.NORMAL

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 import math
 
+from .backup import carried_w, islanding
 from .control import LATE_S, assume, follow
+from .evidence import FLOW_W, is_the_grids
 from .limits import remember_draw, track_window
 from .model import Inputs, Reading, Sample, UnitInputs
 from .savings import settle
@@ -123,6 +125,17 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
     # What is switched on behind a plugged-in unit need not reach the meter.
     if grid is not None and _frozen(state, grid, units_w - unseen_w, still=still):
         grid = None
+    carrying = islanding(state, inputs, now_s)
+    away = bool(carrying) or state.outage.away
+    flows = grid is not None and abs(grid.value) >= FLOW_W
+    if (
+        grid is not None
+        and away
+        and flows
+        and not is_the_grids(grid.value, state, inputs, now_s)
+    ):
+        # It may be what a unit gives, which is neither bought nor drawn twice.
+        grid, flows = None, False
     state.grid_w = None if grid is None else grid.value
     if grid is not None:
         state.blind_since_s = None
@@ -130,7 +143,12 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
         state.blind_since_s = now_s
     state.solar_w = None if solar is None else solar.value
     draw_w: float | None = None
-    if grid is not None and still:
+    if carrying:
+        _carry(state, inputs, carrying, state.grid_w if flows else None, now_s)
+    elif away and not flows:
+        # In the dark nobody knows what would be drawn.
+        state.load_w = state.load_s = None
+    elif grid is not None and still:
         draw_w = grid.value + units_w
         remember_draw(state, inputs, draw_w, units_w, now_s)
         if (
@@ -155,6 +173,32 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
         draw_w=draw_w,
         assumed_draw_w=None if grid is None else grid.value + units_assumed_w,
     )
+
+
+def _carry(
+    state: HomeState,
+    inputs: Inputs,
+    carrying: list[str],
+    grid_w: float | None,
+    now_s: float,
+) -> None:
+    """Take the load of an island: what is carried, and drawn beside it from the grid.
+
+    Without the grid the sun shines only where the station can use it.
+    """
+    load_w = carried_w(inputs, carrying, now_s)
+    sunny = grid_w is not None or any(
+        inputs.units[key].backup.solar_in_island for key in carrying
+    )
+    for there, sample in (
+        (inputs.has_solar and sunny, inputs.solar),
+        (inputs.has_other, inputs.other),
+    ):
+        if load_w is not None and there:
+            heard = sample is not None and sample.fresh(now_s)
+            load_w = load_w + sample.value if sample is not None and heard else None
+    state.load_w = None if load_w is None else max(0.0, load_w + (grid_w or 0.0))
+    state.load_s = None if load_w is None else now_s
 
 
 def _heard(known: UnitInputs, now_s: float) -> Reading | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from .outage_model import OutagePhase, OutageRecord, Runtime, ShedReason
+from .outage_model import CARRYING, OutagePhase, OutageRecord, Runtime, ShedReason
 
 # Nothing switches itself on twice so soon after it was told to be off.
 DEFIES_S = 30.0
@@ -110,6 +110,11 @@ class OutageMemory:
     def holds(self) -> bool:
         """Return whether writes to units have to wait: an outage is or may be."""
         return not self.test and self.phase in _HOLDING
+
+    @property
+    def away(self) -> bool:
+        """Return whether the grid is gone, and not only for a play."""
+        return not self.test and self.phase in CARRYING
 
     def copy(self) -> Self:
         """Return a copy that can change without changing this one."""
