@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
-from .engine.model import HomeMode, Inputs
+from .engine.model import Guard, HomeMode, Inputs
 from .engine.outage_model import NoBackup
 from .engine.problems import Problem
 from .engine.signs import Sight, SignDetector
@@ -200,7 +200,12 @@ def async_clear_issues(
 def _sight(
     meters: Meters, inputs: Inputs, state: HomeState, now_s: float
 ) -> Sight | None:
-    """Return what is measured now, None without a fresh grid sample or reading."""
+    """Return what is measured now, None without a fresh grid sample or reading.
+
+    In an island a meter may see what the units give, which tells nothing of its sign.
+    """
+    if state.guard is not Guard.CLEAR:
+        return None
     if inputs.grid is None or not inputs.grid.fresh(now_s):
         return None
     units_w = 0.0

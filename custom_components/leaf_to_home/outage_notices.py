@@ -159,9 +159,11 @@ class OutageNotices:
         ended_s = record.ended_s if record.ended_s is not None else record.began_s
         minutes = max(0.0, ended_s - record.began_s) / 60.0
         lowest = record.lowest_soc_percent
+        # A play takes nothing from what stands of a real one.
+        key = SUMMARY_TEST if record.test else SUMMARY
         self._create(
-            SUMMARY_TEST if record.test else SUMMARY,
-            self._id(SUMMARY, None),
+            key,
+            self._id(key, None),
             {
                 "minutes": f"{minutes:,.0f}",
                 "carried": f"{record.carried_kwh:.1f}",

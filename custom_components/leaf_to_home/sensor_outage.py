@@ -20,6 +20,7 @@ from homeassistant.const import (
     UnitOfPower,
     UnitOfTime,
 )
+from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
@@ -44,8 +45,12 @@ from .home import Home, LeafToHomeConfigEntry
 from .sensor_description import ENERGY, POWER, SOC, TEXT, UnitSensorDescription
 
 HOURS = Significance(notable=0.5, share=0.1, least=0.1)
-# The end moves with every lamp.
-MOMENT = Significance(quiet_s=300.0)
+# Of what has lasted, minute by minute.
+MINUTES = Significance(least=1.0)
+# The end moves with every lamp: a new one is told when it is so much of the time that
+# is left away from the one that was, and no less than this.
+MOVED_SHARE = 0.1
+MOVED_S = 300.0
 
 # Of a unit that could carry something; of others it is why they could not.
 BACKUP_POSSIBLE = "possible"
@@ -55,9 +60,13 @@ TIER_ON = "on"
 
 @dataclass(frozen=True, kw_only=True)
 class OutageSensorDescription(SensorEntityDescription):
-    """Describe a sensor of the home that tells of outages."""
+    """Describe a sensor of the home that tells of outages.
+
+    A moment with `matters_fn` stands until it has moved by so many seconds.
+    """
 
     attributes_fn: Callable[[Home], Mapping[str, Any]] | None = None
+    matters_fn: Callable[[OutageDecision], float] | None = None
     significance: Significance
     value_fn: Callable[[OutageDecision], StateType | datetime]
 
@@ -94,20 +103,15 @@ def _moment(time_s: float | None) -> datetime | None:
     return None if time_s is None else dt_util.utc_from_timestamp(round(time_s))
 
 
-def _minutes(record: OutageRecord) -> float | None:
-    until_s = record.ended_s
-    if until_s is None:
-        until_s = dt_util.utcnow().timestamp()
-    return max(0.0, until_s - record.began_s) / 60.0
+def _to_minute(time_s: float | None) -> datetime | None:
+    return None if time_s is None else _moment(round(time_s / 60.0) * 60.0)
 
 
-def _lasts_until(decision: OutageDecision) -> datetime | None:
-    """Return until when what is stored lasts in an outage of now, to the minute."""
+def _matters_s(decision: OutageDecision) -> float:
+    """Return how far the end has to move to be told anew."""
     runtime = decision.runtime
-    if runtime is None or runtime.likely_h is None:
-        return None
-    until_s = dt_util.utcnow().timestamp() + runtime.likely_h * 3600.0
-    return dt_util.utc_from_timestamp(round(until_s / 60.0) * 60.0)
+    left_h = 0.0 if runtime is None else runtime.likely_h or 0.0
+    return max(MOVED_S, MOVED_SHARE * left_h * 3600.0)
 
 
 def _runtime_details(home: Home) -> Mapping[str, Any]:
@@ -139,7 +143,6 @@ def _record_details(home: Home) -> Mapping[str, Any]:
         else dt_util.utc_from_timestamp(round(ended_s)),
         "began_unseen": record.began_unseen,
         "ended_unseen": record.ended_unseen,
-        "test": record.test,
         "shed": list(record.shed),
     }
 
@@ -175,8 +178,9 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         key="backup_lasts_until",
         translation_key="backup_lasts_until",
         device_class=SensorDeviceClass.TIMESTAMP,
-        significance=MOMENT,
-        value_fn=_lasts_until,
+        matters_fn=_matters_s,
+        significance=TEXT,
+        value_fn=lambda decision: _to_minute(decision.lasts_until_s),
     ),
     OutageSensorDescription(
         key="carried_power",
@@ -200,9 +204,9 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         translation_key="last_outage_duration",
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.MINUTES,
-        significance=ENERGY,
+        significance=MINUTES,
         suggested_display_precision=0,
-        value_fn=_last(_minutes),
+        value_fn=lambda decision: _rounded(decision.lasted_min),
     ),
     OutageSensorDescription(
         key="last_outage_energy",
@@ -233,7 +237,7 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         translation_key="outage_minutes_this_year",
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.MINUTES,
-        significance=ENERGY,
+        significance=MINUTES,
         state_class=SensorStateClass.TOTAL_INCREASING,
         suggested_display_precision=0,
         value_fn=lambda decision: _rounded(decision.minutes_this_year),
@@ -275,12 +279,32 @@ class OutageSensor(LeafToHomeHomeEntity, SensorEntity):
         super().__init__(entry=entry, description=description)
         self._significance = description.significance
 
-    @property
     @override
-    def native_value(self) -> StateType | datetime:
-        """Return the value of the sensor."""
-        decision = self.home.outages.decision
-        return None if decision is None else self.entity_description.value_fn(decision)
+    async def async_added_to_hass(self) -> None:
+        """Begin with the value of now."""
+        self._take_value()
+        await super().async_added_to_hass()
+
+    @callback
+    def _take_value(self) -> None:
+        description, decision = self.entity_description, self.home.outages.decision
+        value = None if decision is None else description.value_fn(decision)
+        told = self._attr_native_value
+        if (
+            description.matters_fn is not None
+            and decision is not None
+            and isinstance(value, datetime)
+            and isinstance(told, datetime)
+            and abs((value - told).total_seconds()) < description.matters_fn(decision)
+        ):
+            return
+        self._attr_native_value = value
+
+    @override
+    @callback
+    def _async_published(self) -> None:
+        self._take_value()
+        super()._async_published()
 
     @property
     @override
@@ -291,8 +315,8 @@ class OutageSensor(LeafToHomeHomeEntity, SensorEntity):
         return attributes_fn(self.home)
 
     @override
-    def _judged_value(self) -> StateType | datetime:
-        return self.native_value
+    def _judged_value(self) -> Any:
+        return self._attr_native_value
 
 
 class TierSensor(LeafToHomeEntity, SensorEntity):

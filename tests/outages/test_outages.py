@@ -1,12 +1,21 @@
 """An outage from its first second to the summary, in a real Home Assistant."""
 
+from itertools import pairwise
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.persistent_notification import (
     _async_get_or_create_notifications,
 )
-from homeassistant.core import Context, Event, HomeAssistant, callback
+from homeassistant.core import (
+    Context,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    callback,
+)
+from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.leaf_to_home.engine.model import HomeMode
@@ -172,8 +181,64 @@ async def test_the_test_button_exercises_all_but_the_wire(
     assert phase(home) is OutagePhase.NORMAL
     assert shown(hass, PUMP) == "on"
     assert kinds(events)[-1] == "ended"
-    assert set(notices(hass)) == {"outage_summary"}
+    assert set(notices(hass)) == {"outage_summary_test"}
+    assert "heater" in notices(hass)["outage_summary_test"]
     assert shown(hass, "sensor.home_outages_this_year") == "0"
+    assert shown(hass, "sensor.home_last_outage") == "unknown"
+
+
+async def test_a_test_takes_nothing_from_the_last_outage(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    home = await start(hass, freezer, advance)
+    cut(hass, home)
+    await advance(120)
+    cut(hass, home, back=True)
+    await advance(400)
+    assert phase(home) is OutagePhase.NORMAL
+    summary = notices(hass)["outage_summary"]
+    figures = ("", "_duration", "_energy", "_lowest_state_of_charge")
+
+    def last() -> list[str]:
+        return [shown(hass, f"sensor.home_last_outage{part}") for part in figures]
+
+    before = last()
+    assert "unknown" not in before
+    await hass.services.async_call(
+        "button", "press", {"entity_id": "button.home_test_an_outage"}, blocking=True
+    )
+    for seconds in (15, 400):
+        await advance(seconds)
+        assert last() == before
+    assert phase(home) is OutagePhase.NORMAL
+    assert notices(hass)["outage_summary"] == summary
+    assert "outage_summary_test" in notices(hass)
+
+
+async def test_until_when_it_lasts_is_a_row_only_when_it_moved(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    """Minute by minute the outage goes on as it was foreseen."""
+    home = await start(hass, freezer, advance)
+    told: list[str] = []
+
+    @callback
+    def hear(event: Event[EventStateChangedData]) -> None:
+        if (state := event.data["new_state"]) is not None:
+            told.append(state.state)
+
+    async_track_state_change_event(hass, "sensor.home_backup_lasts_until", hear)
+    cut(hass, home)
+    await advance(900)
+    assert phase(home) is OutagePhase.OUTAGE
+    moments = [dt_util.parse_datetime(text, raise_on_error=True) for text in told]
+    assert len(moments) < 15, "not each minute"
+    for one, other in pairwise(moments):
+        assert abs((other - one).total_seconds()) >= 240.0
+    lasting = hass.states.get("sensor.home_backup_runtime")
+    assert lasting is not None
+    left_s = (moments[-1] - dt_util.utcnow()).total_seconds()
+    assert left_s == pytest.approx(float(lasting.state) * 3600.0, rel=0.2)
 
 
 async def test_a_second_press_ends_the_test(

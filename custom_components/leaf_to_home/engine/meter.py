@@ -127,15 +127,8 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
         grid = None
     carrying = islanding(state, inputs, now_s)
     away = bool(carrying) or state.outage.away
+    grid = _without_own(grid, state, inputs, now_s, away=away)
     flows = grid is not None and abs(grid.value) >= FLOW_W
-    if (
-        grid is not None
-        and away
-        and flows
-        and not is_the_grids(grid.value, state, inputs, now_s)
-    ):
-        # It may be what a unit gives, which is neither bought nor drawn twice.
-        grid, flows = None, False
     state.grid_w = None if grid is None else grid.value
     if grid is not None:
         state.blind_since_s = None
@@ -151,18 +144,8 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
     elif grid is not None and still:
         draw_w = grid.value + units_w
         remember_draw(state, inputs, draw_w, units_w, now_s)
-        if (
-            complete
-            and (solar is not None or not inputs.has_solar)
-            and (other is not None or not inputs.has_other)
-        ):
-            state.load_w = max(
-                0.0,
-                draw_w
-                + (solar.value if solar else 0.0)
-                + (other.value if other else 0.0),
-            )
-            state.load_s = now_s
+        if complete:
+            _add_up(state, inputs, draw_w, solar, other, now_s)
     if state.load_s is not None and now_s - state.load_s > LOAD_KEPT_S:
         state.load_w = None
         state.load_s = None
@@ -173,6 +156,35 @@ def look(state: HomeState, inputs: Inputs, now_s: float) -> Picture:
         draw_w=draw_w,
         assumed_draw_w=None if grid is None else grid.value + units_assumed_w,
     )
+
+
+def _add_up(
+    state: HomeState,
+    inputs: Inputs,
+    draw_w: float,
+    solar: Sample | None,
+    other: Sample | None,
+    now_s: float,
+) -> None:
+    """Take the load, where all that it is made of is known."""
+    for there, sample in ((inputs.has_solar, solar), (inputs.has_other, other)):
+        if there and sample is None:
+            return
+        draw_w += sample.value if sample is not None else 0.0
+    state.load_w = max(0.0, draw_w)
+    state.load_s = now_s
+
+
+def _without_own(
+    grid: Sample | None, state: HomeState, inputs: Inputs, now_s: float, *, away: bool
+) -> Sample | None:
+    """Return what the meter sees, None where the grid is away and a unit may give that.
+
+    It is neither bought nor drawn twice.
+    """
+    if not away or grid is None or abs(grid.value) < FLOW_W:
+        return grid
+    return grid if is_the_grids(grid.value, state, inputs, now_s) else None
 
 
 def _carry(

@@ -139,6 +139,7 @@ def proceed(
         commands = come_back(state, inputs, now_s)
         if memory.phase is OutagePhase.RESTORING and all_back(memory, now_s):
             _enter(memory, OutagePhase.NORMAL, now_s)
+            _ease(memory, now_s)
     if memory.phase is OutagePhase.NORMAL:
         memory.clock_unsure = False
     elif now_s < WRITTEN_S:
@@ -149,6 +150,7 @@ def proceed(
         test=memory.test,
         no_backup=reasons,
         runtime=memory.runtime,
+        lasts_until_s=_lasts_until_s(memory),
         carried_w=given_w,
         commands=tuple(commands),
         notices=tuple(
@@ -158,10 +160,12 @@ def proceed(
         if memory.loads or reasons or memory.phase is not OutagePhase.NORMAL
         else (),
         tiers_shed={key: tier.reason for key, tier in memory.tiers.items()},
-        record=memory.record,
+        record=memory.real,
+        lasted_min=_lasted_min(memory, now_s),
         ended=ended,
         outages_this_year=memory.outages,
-        minutes_this_year=memory.minutes + _running_min(memory, now_s),
+        minutes_this_year=memory.minutes
+        + _running_min(memory, _until_s(memory, now_s)),
     )
 
 
@@ -176,7 +180,7 @@ def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
     tied = mains is True or _tied(state, inputs, now_s)
     # What is real is never mistaken for a play, nor a play for something real.
     memory = state.outage
-    plays = memory.test or memory.phase in (OutagePhase.NORMAL, OutagePhase.RESTORING)
+    plays = memory.test or memory.phase is OutagePhase.NORMAL
     played = inputs.outage_test and plays and not gone and not away
     ends = memory.test and not inputs.outage_test and not gone and not away
     return Signs(
@@ -302,6 +306,7 @@ def _enter(memory: OutageMemory, phase: OutagePhase, now_s: float) -> None:
 
 def _begin(state: HomeState, began_s: float, now_s: float) -> None:
     memory = state.outage
+    memory.last = memory.real
     memory.record = OutageRecord(
         began_s=began_s, began_unseen=memory.gone_unseen, test=memory.test
     )
@@ -386,24 +391,30 @@ def _write_down(state: HomeState, inputs: Inputs, carrying: list[str]) -> None:
     memory.record = replace(record, carried_kwh=carried_kwh, lowest_soc_percent=lowest)
 
 
+def _ease(memory: OutageMemory, now_s: float) -> None:
+    """Let charging come back slowly after an outage that has just ended."""
+    record = memory.record
+    if (
+        record is not None
+        and not record.test
+        and record.ended_s is not None
+        and now_s - record.ended_s <= SOFT_START_WITHIN_S
+    ):
+        memory.eased_s = now_s
+
+
 def charging_share(memory: OutageMemory, now_s: float) -> float:
     """Return how much of its power a unit may be charged at, soon after an outage.
 
     What was carried is not bought back in one peak, when all that was off is on again.
     """
     record = memory.record
-    if memory.phase is OutagePhase.RESTORING:
+    played = record is not None and record.test
+    if memory.phase is OutagePhase.RESTORING and not played:
         return 0.0
-    if (
-        memory.phase is not OutagePhase.NORMAL
-        or memory.phase_s is None
-        or record is None
-        or record.test
-        or record.ended_s is None
-        or now_s - record.ended_s > SOFT_START_WITHIN_S
-    ):
+    if memory.eased_s is None:
         return 1.0
-    steps = 1 + int(max(0.0, now_s - memory.phase_s) // SOFT_START_S)
+    steps = 1 + int(max(0.0, now_s - memory.eased_s) // SOFT_START_S)
     return min(1.0, steps / SOFT_START_STEPS)
 
 
@@ -414,6 +425,29 @@ def _turn_year(memory: OutageMemory, year: str, now_s: float) -> None:
         memory.year_s = now_s
         memory.outages = 0
         memory.minutes = 0.0
+
+
+def _until_s(memory: OutageMemory, now_s: float) -> float:
+    """Return until when an outage of now has lasted: the grid may be back since."""
+    return now_s if memory.back_s is None else min(memory.back_s, now_s)
+
+
+def _lasted_min(memory: OutageMemory, now_s: float) -> float | None:
+    """Return how long the outage of now, or the last one, has lasted."""
+    record = memory.real
+    if record is None:
+        return None
+    ended_s = record.ended_s
+    until_s = _until_s(memory, now_s) if ended_s is None else ended_s
+    return max(0.0, until_s - record.began_s) / 60.0
+
+
+def _lasts_until_s(memory: OutageMemory) -> float | None:
+    """Return until when what is stored lasts, as it was worked out last."""
+    runtime, at_s = memory.runtime, memory.runtime_s
+    if runtime is None or runtime.likely_h is None or at_s is None:
+        return None
+    return at_s + runtime.likely_h * 3600.0
 
 
 def _running_min(memory: OutageMemory, until_s: float) -> float:

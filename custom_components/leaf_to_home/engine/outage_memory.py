@@ -65,8 +65,10 @@ class OutageMemory:
     Since `gone_s` the signs of an outage, since `back_s` those of its end are there
     without a break (`*_unseen` when they were there on waking), since `calm_s` there
     are none of an outage; since `mains_s` mains sensors or meter see the grid, since
-    `said_s` units only say that they are tied to it. `before_kwh` is what each unit
-    had given when the outage began. `load_w` is the recent load, of which
+    `said_s` units only say that they are tied to it. `record` is the outage of now or
+    the last one, be it played; then `last` has the last real one. Since `eased_s` all
+    is back after an outage, and charging comes back in steps. `before_kwh` is what each
+    unit had given when the outage began. `load_w` is the recent load, of which
     `load_seen_s` seconds were seen; since `floors_s` a unit is at its outage floor, and
     at `stops_s` it was told to end. `outages` and `minutes` belong to `year`, which
     began no later than `year_s`. The outage that runs began in `this_boot` if the
@@ -84,6 +86,8 @@ class OutageMemory:
     mains_s: float | None = None
     said_s: float | None = None
     record: OutageRecord | None = None
+    last: OutageRecord | None = None
+    eased_s: float | None = None
     before_kwh: dict[str, float] = field(default_factory=dict)
     year: str = ""
     year_s: float | None = None
@@ -110,6 +114,12 @@ class OutageMemory:
     def holds(self) -> bool:
         """Return whether writes to units have to wait: an outage is or may be."""
         return not self.test and self.phase in _HOLDING
+
+    @property
+    def real(self) -> OutageRecord | None:
+        """Return the outage of now or the last one that was not played."""
+        played = self.record is None or self.record.test
+        return self.last if played else self.record
 
     @property
     def away(self) -> bool:
@@ -166,6 +176,7 @@ _MOMENTS = (
     "back_s",
     "mains_s",
     "said_s",
+    "eased_s",
     "year_s",
     "runtime_s",
     "restored_s",

@@ -254,9 +254,10 @@ class OutageDecision:
 
     `commands` are given once; whether a load obeyed is seen in the next inputs.
     `no_backup` has the units that could not carry the house, `tiers_shed` why a tier
-    is off. `record` is the outage of now or, when it is over, the last one; `ended` has
-    it once, when the grid is back for good. While `phase` is not normal the engine
-    wants to be asked every second.
+    is off. `record` is the outage of now or, when it is over, the last one, which has
+    lasted `lasted_min`; a play is none. `ended` has one, or a play, once, when the grid
+    is back for good. What is stored lasts until `lasts_until_s`. While `phase` is not
+    normal the engine wants to be asked every second.
     """
 
     phase: OutagePhase
@@ -264,12 +265,14 @@ class OutageDecision:
     test: bool = False
     no_backup: Mapping[str, NoBackup] = field(default_factory=dict)
     runtime: Runtime | None = None
+    lasts_until_s: float | None = None
     carried_w: float | None = None
     commands: tuple[LoadCommand, ...] = ()
     notices: tuple[Notice, ...] = ()
     tiers_shed: Mapping[str, ShedReason] = field(default_factory=dict)
     watch: Watch | None = None
     record: OutageRecord | None = None
+    lasted_min: float | None = None
     ended: OutageRecord | None = None
     outages_this_year: int = 0
     minutes_this_year: float = 0.0
