@@ -201,6 +201,7 @@ def test_issues(language: str) -> None:
         outage_notices.SUMMARY_TEST,
         health.ISSUE_GRID_SIGN,
         health.ISSUE_GRID_SIGN_UNIT,
+        health.ISSUE_LOAD_MISSING,
         health.ISSUE_NO_DECISION,
         *(f"{health.ISSUE_PLAN}_{problem}" for problem in Problem),
         health.ISSUE_PRICES_MISSING,

@@ -22,6 +22,7 @@ ISSUE_BACKUP: Final = "backup"
 ISSUE_GRID_SIGN: Final = "grid_sign"
 # The same where no setting has the sign.
 ISSUE_GRID_SIGN_UNIT: Final = "grid_sign_unit"
+ISSUE_LOAD_MISSING: Final = "load_missing"
 ISSUE_NO_DECISION: Final = "no_decision"
 ISSUE_PLAN: Final = "plan"
 ISSUE_PRICES_MISSING: Final = "prices_missing"
@@ -102,6 +103,18 @@ class HomeHealth:
     def async_backup_possible(self, unit_id: str, reason: NoBackup) -> None:
         """Take that back."""
         self._delete(f"{ISSUE_BACKUP}_{reason}_{unit_id}")
+
+    @callback
+    def async_load_missing(self, load: str) -> None:
+        """Tell that what is to be shed or put back does not exist."""
+        self._create(
+            f"{ISSUE_LOAD_MISSING}_{load}", ISSUE_LOAD_MISSING, {"entity_id": load}
+        )
+
+    @callback
+    def async_load_found(self, load: str) -> None:
+        """Take that back."""
+        self._delete(f"{ISSUE_LOAD_MISSING}_{load}")
 
     @callback
     def async_prices_missing(self, error: str) -> None:

@@ -129,10 +129,14 @@ class HomeLoads:
     def inputs(self, also: Iterable[str] = ()) -> dict[str, LoadInput]:
         """Return what is known of each load, and of others that were shed before.
 
-        Of these, what no longer exists is left out: it would be waited for for ever.
+        What no longer exists is left out: it would be waited for for ever.
         """
-        others = [load for load in also if load in self._loads or self._exists(load)]
-        return {load: self._input(load) for load in (*self._loads, *others)}
+        loads = dict.fromkeys((*self._loads, *also))
+        return {load: self._input(load) for load in loads if self._exists(load)}
+
+    def missing(self) -> set[str]:
+        """Return the loads that do not exist, and that nothing can be done with."""
+        return {load for load in self._loads if not self._exists(load)}
 
     def _exists(self, load: str) -> bool:
         """Return whether there is such an entity, or may be when all have started."""

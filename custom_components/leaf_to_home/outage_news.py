@@ -6,6 +6,7 @@ from typing import Any
 
 from .engine.outage_memory import OutageMemory
 from .engine.outage_model import (
+    CARRYING,
     NoticeCode,
     OutageDecision,
     OutagePhase,
@@ -79,6 +80,9 @@ def _phases(before: OutageMemory, decision: OutageDecision) -> Iterator[News]:
     test = {"test": True} if decision.test or before.test else {}
     if before.phase in UNAWARE and phase not in UNAWARE:
         yield OutageEvent.BEGAN, test
+    if phase is OutagePhase.NORMAL and before.phase in CARRYING:
+        # Nothing was off that had to come back first.
+        yield OutageEvent.GRID_BACK, test
     if before.phase is OutagePhase.WAITING_FOR_PERSON and phase is OutagePhase.OUTAGE:
         yield OutageEvent.CARRIED, test
     elif (kind := _OF_PHASE.get(phase)) is not None:

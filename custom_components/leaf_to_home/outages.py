@@ -24,7 +24,7 @@ from .engine.state import HomeState, to_dict
 from .health import HomeHealth
 from .loads import HomeLoads
 from .outage_news import OutageEvent, news
-from .outage_notices import OutageNotices
+from .outage_notices import GRACE_S, OutageNotices
 from .outage_setup import build_outage
 from .sources.watches import WatchSources
 from .store import SafeStore
@@ -49,6 +49,8 @@ class HomeOutages:
         self.settings: OutageSettings = build_outage(entry)
         self._hass = hass
         self._entry = entry
+        self._health = health
+        self._missing_s: dict[str, float] = {}
         self._store = outage_store(hass, entry.entry_id)
         self._names = {key: each.title for key, each in entry.subentries.items()}
         self._notices = OutageNotices(
@@ -209,6 +211,7 @@ class HomeOutages:
         for each in news(before.outage, earlier, outage):
             self._tell(*each)
         self._notices.async_see(outage, now_s)
+        self._check_loads(now_s)
         self._keep(outage, now_s, at_once=moved or bool(outage.commands))
         if outage.phase is not OutagePhase.NORMAL and self._next is None:
             self._next = async_call_later(
@@ -228,6 +231,17 @@ class HomeOutages:
     @callback
     def _changed(self) -> None:
         self._on_change()
+
+    @callback
+    def _check_loads(self, now_s: float) -> None:
+        """Tell of loads that were renamed or deleted, before they are needed."""
+        missing = self._loads.missing()
+        for load in self._missing_s.keys() - missing:
+            self._health.async_load_found(load)
+        self._missing_s = {load: self._missing_s.get(load, now_s) for load in missing}
+        for load, since_s in self._missing_s.items():
+            if now_s - since_s >= GRACE_S:
+                self._health.async_load_missing(load)
 
     def _tell(self, kind: OutageEvent, values: dict[str, Any]) -> None:
         for key in ("tier", "unit"):

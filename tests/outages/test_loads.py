@@ -6,8 +6,12 @@ from unittest.mock import patch
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.water_heater import WaterHeaterEntityFeature
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr, entity_component
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_component,
+    issue_registry as ir,
+)
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -17,7 +21,8 @@ from custom_components.leaf_to_home.engine.outage_model import OutagePhase
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.loads import KEPT
 from tests.conftest import EVENING, Advance, setup
-from tests.outages.houses import TIER_ID, cut, furnish, house, phase, shown
+from tests.outages.houses import PUMP, TIER_ID, cut, furnish, house, phase, shown
+from tests.outages.test_outages import notices
 
 DEMO: dict[str, str] = {
     "climate.ecobee": "heat_cool",
@@ -200,3 +205,49 @@ async def test_the_meter_of_a_plug_says_what_its_tier_would_add(
     runtime = hass.states.get("sensor.home_backup_runtime")
     assert runtime is not None
     assert ("Comfort" in runtime.attributes["without_tier"]) is known
+
+
+async def test_a_load_that_is_gone_is_a_repair_before_it_is_needed(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    freezer.move_to(EVENING)
+    await furnish(hass)
+    await begin(hass, advance, (PUMP, "switch.renamed"), soc_percent=99)
+    assert missing(hass) == set()
+    freezer.tick(900.0)
+    await advance(5)
+    assert missing(hass) == {"switch.renamed"}
+    hass.states.async_set("switch.renamed", "on")
+    await advance(5)
+    assert missing(hass) == set()
+
+
+async def test_a_shed_load_that_vanishes_from_its_tier_is_not_waited_for(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    freezer.move_to(EVENING)
+    await furnish(hass)
+    home = await begin(hass, advance, (PUMP, "switch.guest"), soc_percent=99)
+    hass.states.async_set("switch.guest", "on")
+    hass.services.async_register("switch", "turn_off", _ignore)
+    cut(hass, home)
+    await advance(70)
+    assert "loads_shed" in notices(hass)
+    hass.states.async_remove("switch.guest")
+    await go_out_and_back(hass, home, advance)
+    assert shown(hass, PUMP) == "on"
+    assert not home.state.outage.loads
+    assert "loads_shed" not in notices(hass)
+
+
+def missing(hass: HomeAssistant) -> set[str]:
+    """Return the loads of which a repair says that they do not exist."""
+    return {
+        issue.translation_placeholders["entity_id"]
+        for issue in ir.async_get(hass).issues.values()
+        if issue.translation_key == "load_missing" and issue.translation_placeholders
+    }
+
+
+async def _ignore(_call: ServiceCall) -> None:
+    """Do nothing: the guest's switch is a state alone."""

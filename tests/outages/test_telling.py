@@ -1,6 +1,7 @@
 """What people are told of outages: repairs, the logbook, and what is put back."""
 
 from collections.abc import Callable
+import re
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -138,6 +139,22 @@ async def test_the_logbook_has_what_happened_in_the_words_of_the_event(
     await advance(70)
     assert {"name": "Home", "message": "The grid is gone"} in entries
     assert {"name": "Home", "message": "Loads were shed: Comfort"} in entries
+    cut(hass, home, back=True)
+    await advance(400)
+    over = entries[-1]["message"]
+    assert re.fullmatch(
+        r"The outage is over: 1 min · \d\.\d kWh · \d\d % · heater · Lamp · pump", over
+    )
+    entries.clear()
+    home.outages.async_test()
+    await advance(10)
+    home.outages.async_test()
+    await advance(150)
+    assert [entry["message"] for entry in entries] == [
+        "The grid is gone (Test an outage)",
+        "The grid is back (Test an outage)",
+        "The outage is over: 0 min (Test an outage)",
+    ]
 
 
 async def test_a_lamp_that_comes_on_with_the_power_is_put_back_but_for_people(
