@@ -4,7 +4,8 @@ from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components.water_heater import WaterHeaterEntityFeature
+from homeassistant.components.water_heater import WaterHeaterEntity
+from homeassistant.components.water_heater.const import WaterHeaterEntityFeature
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import (
@@ -112,9 +113,10 @@ async def test_a_water_heater_without_a_switch_is_turned_off_by_its_mode(
     await furnish_demo(hass)
     component = hass.data[entity_component.DATA_INSTANCES]["water_heater"]
     heater = component.get_entity(HEATER)
-    assert heater is not None
+    assert isinstance(heater, WaterHeaterEntity)
     # The demo has none of this kind.
-    heater._attr_supported_features &= ~WaterHeaterEntityFeature.ON_OFF
+    features = heater.supported_features & ~WaterHeaterEntityFeature.ON_OFF
+    heater._attr_supported_features = features
     heater.async_write_ha_state()
     home = await begin(hass, advance, (HEATER,), soc_percent=99)
     cut(hass, home)
