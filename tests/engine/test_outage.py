@@ -15,7 +15,7 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
     UnitStatus,
 )
-from custom_components.leaf_to_home.engine.outage import charging_share
+from custom_components.leaf_to_home.engine.outage_figures import charging_share
 from custom_components.leaf_to_home.engine.outage_model import (
     LoadAction,
     LoadCommand,

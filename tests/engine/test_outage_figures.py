@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from custom_components.leaf_to_home.engine.model import HomeMode
-from custom_components.leaf_to_home.engine.outage import charging_share
+from custom_components.leaf_to_home.engine.outage_figures import charging_share
 from custom_components.leaf_to_home.engine.outage_model import (
     OutageDecision,
     OutagePhase,

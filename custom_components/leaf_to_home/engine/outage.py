@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from .backup import (
     burden_of,
     carried_w,
-    charge_percent,
     islanding,
     no_backup,
     says_island,
@@ -20,6 +19,15 @@ from .evidence import FLOW_W, can_carry
 from .guard import ASLEEP_S
 from .model import Inputs, UnitInputs
 from .outage_care import all_back, care, come_back, feel, foresee, unit_notices
+from .outage_figures import (
+    ease,
+    gone_until_s,
+    lasted_min,
+    lasts_until_s,
+    minutes_until,
+    turn_year,
+    write_down,
+)
 from .outage_memory import OutageMemory
 from .outage_model import (
     CARRYING,
@@ -41,10 +49,6 @@ WRITTEN_S = 1_767_225_600.0
 SAID_BACK_S = 600.0
 # A station that has not gone back to a stable grid for this long needs a person.
 SWITCH_BACK_S = 600.0
-# Charging comes back in so many steps of this length, once the loads are.
-SOFT_START_S = 300.0
-SOFT_START_STEPS = 4
-SOFT_START_WITHIN_S = 7200.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +96,7 @@ def proceed(
     """Go on with the outage, or with none, and return what is to be done."""
     memory = state.outage
     dt_s = 0.0 if asleep or state.time_s is None else max(0.0, now_s - state.time_s)
-    _turn_year(memory, today[:4], now_s)
+    turn_year(memory, today[:4], now_s)
     signs = _signs(state, inputs, now_s)
     _take_in(memory, signs, now_s, asleep=asleep)
     before = memory.phase
@@ -134,12 +138,12 @@ def proceed(
         if commands:
             # What was carried before says nothing of what is carried now.
             memory.load_seen_s = 0.0
-        _write_down(state, inputs, signs.carrying)
+        write_down(state, inputs, signs.carrying)
     elif memory.phase is not OutagePhase.SUSPECTED:
         commands = come_back(state, inputs, now_s)
         if memory.phase is OutagePhase.RESTORING and all_back(memory, now_s):
             _enter(memory, OutagePhase.NORMAL, now_s)
-            _ease(memory, now_s)
+            ease(memory, now_s)
     if memory.phase is OutagePhase.NORMAL:
         memory.clock_unsure = False
     elif now_s < WRITTEN_S:
@@ -150,7 +154,7 @@ def proceed(
         test=memory.test,
         no_backup=reasons,
         runtime=memory.runtime,
-        lasts_until_s=_lasts_until_s(memory),
+        lasts_until_s=lasts_until_s(memory),
         carried_w=given_w,
         commands=tuple(commands),
         notices=tuple(
@@ -161,11 +165,11 @@ def proceed(
         else (),
         tiers_shed={key: tier.reason for key, tier in memory.tiers.items()},
         record=memory.real,
-        lasted_min=_lasted_min(memory, now_s),
+        lasted_min=lasted_min(memory, now_s),
         ended=ended,
         outages_this_year=memory.outages,
         minutes_this_year=memory.minutes
-        + _running_min(memory, _until_s(memory, now_s)),
+        + minutes_until(memory, gone_until_s(memory, now_s)),
     )
 
 
@@ -328,7 +332,7 @@ def _finish(memory: OutageMemory, back_s: float, now_s: float) -> OutageRecord |
             ended_s=max(back_s, record.began_s),
             ended_unseen=memory.back_unseen,
         )
-        memory.minutes += _running_min(memory, record.ended_s or back_s)
+        memory.minutes += minutes_until(memory, record.ended_s or back_s)
         memory.record = record
     memory.test = False
     memory.tiers.clear()
@@ -369,91 +373,3 @@ def _settle_phase(
     else:
         phase = OutagePhase.OUTAGE
     _enter(memory, phase, now_s)
-
-
-def _write_down(state: HomeState, inputs: Inputs, carrying: list[str]) -> None:
-    """Keep the figures of the outage that runs."""
-    memory = state.outage
-    record = memory.record
-    if record is None or record.ended_s is not None:
-        return
-    carried_kwh = 0.0
-    if not memory.test:
-        carried_kwh = sum(
-            max(0.0, state.units[key].discharged_kwh - before_kwh)
-            for key, before_kwh in memory.before_kwh.items()
-            if key in state.units
-        )
-    lowest = record.lowest_soc_percent
-    soc = charge_percent(state, inputs, carrying)
-    if soc is not None:
-        lowest = soc if lowest is None else min(lowest, soc)
-    memory.record = replace(record, carried_kwh=carried_kwh, lowest_soc_percent=lowest)
-
-
-def _ease(memory: OutageMemory, now_s: float) -> None:
-    """Let charging come back slowly after an outage that has just ended."""
-    record = memory.record
-    if (
-        record is not None
-        and not record.test
-        and record.ended_s is not None
-        and now_s - record.ended_s <= SOFT_START_WITHIN_S
-    ):
-        memory.eased_s = now_s
-
-
-def charging_share(memory: OutageMemory, now_s: float) -> float:
-    """Return how much of its power a unit may be charged at, soon after an outage.
-
-    What was carried is not bought back in one peak, when all that was off is on again.
-    """
-    record = memory.record
-    played = record is not None and record.test
-    if memory.phase is OutagePhase.RESTORING and not played:
-        return 0.0
-    if memory.eased_s is None:
-        return 1.0
-    steps = 1 + int(max(0.0, now_s - memory.eased_s) // SOFT_START_S)
-    return min(1.0, steps / SOFT_START_STEPS)
-
-
-def _turn_year(memory: OutageMemory, year: str, now_s: float) -> None:
-    """Begin to count anew with a local year; a clock that is behind turns none back."""
-    if year > memory.year:
-        memory.year = year
-        memory.year_s = now_s
-        memory.outages = 0
-        memory.minutes = 0.0
-
-
-def _until_s(memory: OutageMemory, now_s: float) -> float:
-    """Return until when an outage of now has lasted: the grid may be back since."""
-    return now_s if memory.back_s is None else min(memory.back_s, now_s)
-
-
-def _lasted_min(memory: OutageMemory, now_s: float) -> float | None:
-    """Return how long the outage of now, or the last one, has lasted."""
-    record = memory.real
-    if record is None:
-        return None
-    ended_s = record.ended_s
-    until_s = _until_s(memory, now_s) if ended_s is None else ended_s
-    return max(0.0, until_s - record.began_s) / 60.0
-
-
-def _lasts_until_s(memory: OutageMemory) -> float | None:
-    """Return until when what is stored lasts, as it was worked out last."""
-    runtime, at_s = memory.runtime, memory.runtime_s
-    if runtime is None or runtime.likely_h is None or at_s is None:
-        return None
-    return at_s + runtime.likely_h * 3600.0
-
-
-def _running_min(memory: OutageMemory, until_s: float) -> float:
-    """Return the minutes of this year that an outage has lasted, until then."""
-    record = memory.record
-    if record is None or record.test or record.ended_s is not None:
-        return 0.0
-    began_s = max(record.began_s, memory.year_s or 0.0)
-    return max(0.0, until_s - began_s) / 60.0

@@ -22,7 +22,7 @@ from .model import (
     UnitDecision,
     UnitInputs,
 )
-from .outage import charging_share
+from .outage_figures import charging_share
 from .policy import Choice, choose, rule_decides
 from .report import above_reserve_kwh, status_of
 from .rule import Outlook
