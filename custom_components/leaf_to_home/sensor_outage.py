@@ -45,8 +45,6 @@ from .home import Home, LeafToHomeConfigEntry
 from .sensor_description import ENERGY, POWER, SOC, TEXT, UnitSensorDescription
 
 HOURS = Significance(notable=0.5, share=0.1, least=0.1)
-# Of what has lasted, minute by minute.
-MINUTES = Significance(least=1.0)
 # The end moves with every lamp: a new one is told when it is so much of the time that
 # is left away from the one that was, and no less than this.
 MOVED_SHARE = 0.1
@@ -204,7 +202,7 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         translation_key="last_outage_duration",
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.MINUTES,
-        significance=MINUTES,
+        significance=ENERGY,
         suggested_display_precision=0,
         value_fn=lambda decision: _rounded(decision.lasted_min),
     ),
@@ -237,7 +235,7 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         translation_key="outage_minutes_this_year",
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.MINUTES,
-        significance=MINUTES,
+        significance=ENERGY,
         state_class=SensorStateClass.TOTAL_INCREASING,
         suggested_display_precision=0,
         value_fn=lambda decision: _rounded(decision.minutes_this_year),

@@ -53,6 +53,7 @@ def proves(unit: UnitInputs, grid_w: float = 400.0, **values: Any) -> bool:
         ({"power_w": -3000.0}, 3400.0, True),
         ({"power_w": -3000.0}, -3000.0, False),
         ({"power_w": -3000.0, "islanding": True}, 3400.0, False),
+        ({"power_w": -3000.0, "status": UnitStatus.ISLANDING}, 3400.0, False),
         ({"islanding": False, "time_s": START_S - 300.0}, 400.0, False),
     ],
 )

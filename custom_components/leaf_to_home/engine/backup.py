@@ -1,7 +1,7 @@
 """What each unit can do in an outage, and what it does."""
 
 from .battery import UnitKind
-from .evidence import can_carry, can_island
+from .evidence import can_carry, can_island, says_island
 from .guard import islands
 from .model import HomeMode, Inputs, IslandingStart, UnitInputs, UnitMode, UnitStatus
 from .outage_model import NoBackup, OutageSettings
@@ -90,18 +90,9 @@ def islanding(state: HomeState, inputs: Inputs, now_s: float) -> list[str]:
     ]
 
 
-def says_island(known: UnitInputs, now_s: float) -> bool:
+def says_carrying(known: UnitInputs, now_s: float) -> bool:
     """Return whether the unit says just now that it carries the house."""
-    reading = known.reading
-    return (
-        not known.backup.sockets_only
-        and reading is not None
-        and reading.fresh(now_s)
-        and (
-            reading.islanding is True
-            or (reading.islanding is None and reading.status is UnitStatus.ISLANDING)
-        )
-    )
+    return not known.backup.sockets_only and says_island(known.reading, now_s)
 
 
 def carried_w(inputs: Inputs, keys: list[str], now_s: float) -> float | None:
@@ -156,7 +147,7 @@ def stops(state: HomeState, inputs: Inputs, now_s: float) -> set[str]:
         return result
     for key, since_s in memory.floors_s.items():
         known = inputs.units.get(key)
-        if known is None or not says_island(known, now_s):
+        if known is None or not says_carrying(known, now_s):
             continue
         unit, backup = state.units[key], known.backup
         soc = soc_percent(unit, known.spec)

@@ -4,7 +4,7 @@ A meter on the backed-up side sees in an island what the units give. Power prove
 grid only where it cannot be theirs.
 """
 
-from .model import Inputs, IslandingStart, UnitInputs, UnitStatus
+from .model import Inputs, IslandingStart, Reading, UnitInputs, UnitStatus
 from .state import HomeState
 
 FLOW_W = 20.0
@@ -35,18 +35,29 @@ def is_the_grids(
     return all(
         _gives_nothing(known, now_s, imports=imports)
         for key, known in inputs.units.items()
-        if can_carry(known) or _islands(state, key, known)
+        if can_carry(known) or _islands(state, key, known, now_s)
     )
 
 
-def _islands(state: HomeState, key: str, known: UnitInputs) -> bool:
+def says_island(reading: Reading | None, now_s: float) -> bool:
+    """Return whether the unit says just now that it carries something."""
+    return (
+        reading is not None
+        and reading.fresh(now_s)
+        and (
+            reading.islanding is True
+            or (reading.islanding is None and reading.status is UnitStatus.ISLANDING)
+        )
+    )
+
+
+def _islands(state: HomeState, key: str, known: UnitInputs, now_s: float) -> bool:
     """Return whether the unit says that it islands, whatever it should be able to.
 
     A portable unit speaks for itself alone.
     """
-    reading = known.reading
-    said = state.units[key].islanding or (reading is not None and reading.islanding)
-    return not known.backup.sockets_only and bool(said)
+    said = state.units[key].islanding or says_island(known.reading, now_s)
+    return said and not known.backup.sockets_only
 
 
 def _other_takes(inputs: Inputs, now_s: float, *, imports: bool) -> bool:
@@ -63,10 +74,10 @@ def _gives_nothing(known: UnitInputs, now_s: float, *, imports: bool) -> bool:
     That its power is 0 says little: there are stations that do not measure an island.
     """
     reading = known.reading
-    if reading is None or not reading.fresh(now_s):
+    if reading is None or not reading.fresh(now_s) or says_island(reading, now_s):
         return False
-    if reading.islanding is not None:
-        return not reading.islanding
+    if reading.islanding is False:
+        return True
     if reading.connected is False or reading.status is UnitStatus.DISCONNECTED:
         return True
     return imports and reading.power_w is not None and reading.power_w <= -FLOW_W

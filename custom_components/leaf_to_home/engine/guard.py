@@ -7,7 +7,7 @@ counts for two minutes only, since a meter can also simply break. A unit that fe
 nothing but its own sockets speaks for itself alone.
 """
 
-from .evidence import FLOW_W, is_the_grids
+from .evidence import FLOW_W, is_the_grids, says_island
 from .model import Guard, Inputs, IslandingStart, Reading, UnitInputs, UnitStatus
 from .state import HomeState, UnitState
 
@@ -114,12 +114,11 @@ def _nobody_tells(state: HomeState, inputs: Inputs, now_s: float) -> bool:
     """Return whether all who told of an outage that stands have fallen silent."""
     stands = state.mains_bad_s is not None
     for key, known in inputs.units.items():
-        reading = known.reading
         if known.backup.sockets_only:
             continue
-        if reading is not None and reading.fresh(now_s) and reading.islanding:
+        if says_island(known.reading, now_s):
             return False
-        stands = stands or islands(state, state.units[key], reading, now_s)
+        stands = stands or islands(state, state.units[key], known.reading, now_s)
     return stands
 
 

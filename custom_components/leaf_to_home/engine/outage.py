@@ -11,7 +11,7 @@ from .backup import (
     carried_w,
     islanding,
     no_backup,
-    says_island,
+    says_carrying,
     waits_for_person,
     watch_floors,
 )
@@ -179,7 +179,7 @@ def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
     sees = mains if mains is not None or state.proof_since_s is None else True
     away = bool(carrying) or state.mains_bad_s is not None
     gone = mains is False or any(
-        says_island(inputs.units[key], now_s) for key in carrying
+        says_carrying(inputs.units[key], now_s) for key in carrying
     )
     tied = mains is True or _tied(state, inputs, now_s)
     # What is real is never mistaken for a play, nor a play for something real.
