@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import Context, Event, HomeAssistant
+from homeassistant.core import Context, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 
@@ -131,9 +131,13 @@ async def test_the_logbook_has_what_happened_in_the_words_of_the_event(
     )
     describe = told["leaf_to_home leaf_to_home_outage"]
     entries: list[dict[str, str]] = []
-    hass.bus.async_listen(
-        "leaf_to_home_outage", lambda event: entries.append(describe(event))
-    )
+
+    # Not in an executor, where they would come in any order.
+    @callback
+    def hear(event: Event) -> None:
+        entries.append(describe(event))
+
+    hass.bus.async_listen("leaf_to_home_outage", hear)
     home = await start(hass, freezer, advance, soc_percent=99)
     cut(hass, home)
     await advance(70)
