@@ -120,7 +120,7 @@ async def test_home_with_everything(
 
     assert walk.step == "grid_importing"
     assert walk.placeholders == {
-        "power": "1,234",
+        "power": "1234",
         "sensors": "`sensor.grid`: 1.234 kW",
     }
     await walk.choose("grid_done")

@@ -178,7 +178,7 @@ class SourceSteps(ConfigFlow):
             menu_options=["grid_done", "flip", "confirm", "grid"],
             description_placeholders={
                 **placeholders,
-                "power": f"{abs(power):,.0f}",
+                "power": f"{abs(power):.0f}",
             },
         )
 

@@ -143,7 +143,7 @@ class OutageNotices:
 
     def _text(self, key: str, value: float | str) -> str:
         if not isinstance(value, str):
-            return f"{value:,.0f}"
+            return f"{value:.0f}"
         if key == "reason":
             return self._texts.get(f"{REASONS}.{value}", value)
         return self._name(value)
@@ -165,7 +165,7 @@ class OutageNotices:
             key,
             self._id(key, None),
             {
-                "minutes": f"{minutes:,.0f}",
+                "minutes": f"{minutes:.0f}",
                 "carried": f"{record.carried_kwh:.1f}",
                 "lowest": "–" if lowest is None else f"{lowest:.0f}",
                 "shed": ", ".join(map(self._name, record.shed)) or "–",

@@ -180,4 +180,4 @@ def _same_trip(one: Finding, other: Finding) -> bool:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
+    return "–" if value is None else f"{value:.0f}"

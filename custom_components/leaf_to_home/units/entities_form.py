@@ -206,7 +206,7 @@ class EntitiesSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handle
             ],
             description_placeholders={
                 **placeholders,
-                "power": f"{abs(value_w):,.0f}",
+                "power": f"{abs(value_w):.0f}",
                 "way": "−" if self._read[CONF_INVERTED] else "+",
             },
         )
