@@ -382,6 +382,10 @@ def test_a_trip_that_was_announced_ends_when_it_was_said_to() -> None:
     plan = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)["unit0"]
     gone = [step for step in plan.steps if not step.home]
     assert (gone[0].start_s, gone[-1].end_s) == (NOW_S, back_s)
+    # What is known to be stored is what it left with.
+    returned = next(step for step in plan.steps if step.start_s == back_s)
+    left_percent = 100.0 * (state.units["unit0"].stored_kwh or 0.0) / LEAF.capacity_kwh
+    assert returned.intent.reason.values["soc_percent"] < left_percent - 5.0
 
 
 def test_a_car_that_was_never_away_so_long_may_be_back_soon() -> None:

@@ -372,9 +372,14 @@ def _on_the_road(
     tariff: Tariff,
     now_s: float,
 ) -> tuple[Absence, ...]:
-    """Return the trips of a unit that is away now, also where nobody said so."""
-    if any(trip.departure_s <= now_s < trip.back_s for trip in told):
-        return tuple(told)
+    """Return the trips of a unit that is away now, also where nobody said so.
+
+    What is known to be stored is from before.
+    """
+    for place, trip in enumerate(told):
+        if trip.departure_s <= now_s < trip.back_s:
+            under_way = replace(trip, departure_s=now_s, soc_percent=0.0)
+            return (*told[:place], under_way, *told[place + 1 :])
     back_s = presence.back_s(tariff, now_s)
     # A trip that should begin meanwhile has begun early, and asks for nothing now.
     early = [trip for trip in told if now_s < trip.departure_s < back_s]
