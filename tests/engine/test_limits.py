@@ -9,6 +9,7 @@ from custom_components.leaf_to_home.engine.limits import (
     MONTHS_KEPT,
     PEAKS_KEPT,
     allowed_import_w,
+    free_level_w,
     main_limit_w,
     main_room_w,
     month_peak_w,
@@ -141,12 +142,22 @@ def test_the_months_peak_is_the_mean_of_what_the_contract_counts() -> None:
     ("peaks", "limit_w", "soft_w"),
     [
         ({}, None, 2500.0),
-        ({"2026-11": [4000.0, 3000.0]}, None, 3500.0),
+        ({"2026-11": [4000.0, 3000.0]}, None, 3000.0),
+        ({"2026-11": [4000.0]}, None, 1000.0),
+        ({"2026-11": [3200.0, 300.0]}, None, 1800.0),
         ({"2026-10": [5000.0, 3000.0], "2026-09": [9000.0]}, None, 4000.0),
-        ({"2026-11": [4000.0, 3000.0]}, 3000.0, 3000.0),
-        ({"2026-11": [4000.0, 3000.0]}, 9000.0, 3500.0),
+        ({"2026-11": [4000.0, 3000.0]}, 2000.0, 2000.0),
+        ({"2026-11": [4000.0, 3000.0]}, 9000.0, 3000.0),
     ],
-    ids=["free", "paid this month", "paid last month", "limit", "paid below limit"],
+    ids=[
+        "free",
+        "paid this month",
+        "one more to come",
+        "two below the free part",
+        "paid last month",
+        "limit",
+        "paid below limit",
+    ],
 )
 def test_what_was_paid_for_already_is_free(
     peaks: dict[str, list[float]], limit_w: float | None, soft_w: float
@@ -154,6 +165,30 @@ def test_what_was_paid_for_already_is_free(
     state = home(limit_w)
     state.window.peaks_w = peaks
     assert soft_limit_w(state, site(capacity=BELGIUM), START_S) == soft_w
+
+
+@pytest.mark.parametrize("free_kw", [0.0, 2.5])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(
+    "peaks", [[], [300.0], [6000.0, 1000.0, 1000.0], [3000.0, 2900.0, 2000.0, 1500.0]]
+)
+def test_windows_at_the_free_level_raise_no_charge_and_above_it_they_do(
+    peaks: list[float], count: int, free_kw: float
+) -> None:
+    """However often it is reached, so that it does not creep up to the highest one."""
+    capacity = CapacityTariff(
+        price_per_kw_month=4.5, free_kw=free_kw, peaks_averaged=count
+    )
+    state, where = home(), site(capacity=capacity)
+    state.window.peaks_w = {"2026-11": peaks}
+
+    def charged_kw(more_w: float) -> float:
+        all_w = sorted([*peaks, *[more_w] * count], reverse=True)[:count]
+        return max(0.0, sum(all_w) / count / 1e3 - free_kw)
+
+    level_w = free_level_w(state, where, START_S)
+    assert charged_kw(level_w) == pytest.approx(charged_kw(0.0))
+    assert charged_kw(level_w + 60.0) >= charged_kw(0.0) + 0.0199
 
 
 def test_without_a_free_part_a_new_capacity_tariff_limits_nothing_yet() -> None:

@@ -22,7 +22,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitInputs,
 )
 from custom_components.leaf_to_home.engine.peak_level import at_best_level
-from custom_components.leaf_to_home.engine.plan import Plan, Task
+from custom_components.leaf_to_home.engine.plan import Absence, Plan, Task
 from custom_components.leaf_to_home.engine.planner import make_plan
 from custom_components.leaf_to_home.engine.planning import plan_together
 from custom_components.leaf_to_home.engine.program import Program
@@ -62,6 +62,37 @@ def test_an_unavoidable_peak_is_paid_once_and_not_at_each_step() -> None:
     assert 6000.0 < level_w < 7000.0
     highest_w = max(step.grid_w for step in plan.steps[:8])
     assert highest_w == pytest.approx(level_w, abs=150.0)
+
+
+@pytest.mark.parametrize(
+    ("peaks_w", "rises"),
+    [((0.0, 0.0, 0.0), False), ((9000.0, 9000.0, 0.0), True)],
+    ids=["all three reach it", "two have been there"],
+)
+def test_a_level_costs_what_each_window_that_is_averaged_does(
+    peaks_w: tuple[float, ...], rises: bool
+) -> None:
+    """Two windows above it cost less than three at it, and more than the third one."""
+    task = capacity_task(
+        [9000.0, 9000.0, *[500.0] * 6],
+        stored_kwh=11.16,
+        peak_price=1.4,
+        peaks_w=peaks_w,
+    )
+    best = at_best_level(task)
+    assert best.soft_limit_w is not None
+    assert (best.soft_limit_w > 6000.0) is rises
+
+
+def test_a_departure_that_needs_more_raises_the_peak_as_little_as_may_be() -> None:
+    """12 kWh more in 4 hours are 3.2 kW beside the house's own, not 6."""
+    trip = Absence(departure_s=4 * 3600.0, back_s=20 * 3600.0, soc_percent=80.0)
+    task = capacity_task([1000.0] * 8, stored_kwh=16.8, absences=(trip,))
+    plan = make_plan(task, 0.0)
+    assert plan.problems == ()
+    assert plan.steps[3].soc_percent >= 79.0
+    assert plan.import_level_w is not None
+    assert 4000.0 < plan.import_level_w < 4500.0
 
 
 def test_what_the_battery_can_carry_raises_no_peak() -> None:
@@ -171,6 +202,24 @@ def test_the_loop_keeps_the_planned_peak_while_the_plan_leads(
 def test_the_users_limit_is_below_every_plan() -> None:
     state, where = led(HomeMode.AUTOMATIC, 5000.0)
     state.settings = replace(state.settings, import_limit_w=3000.0)
+    assert soft_limit_w(state, where, START_S) == 3000.0
+
+
+@pytest.mark.parametrize("level_w", [None, 3000.0])
+def test_last_months_peak_is_kept_only_where_no_plan_knows_better(
+    level_w: float | None,
+) -> None:
+    """Else a month that was dear once would make all that follow as dear."""
+    state, where = led(HomeMode.AUTOMATIC, level_w)
+    state.window.peaks_w = {"2000-01": [8000.0]}
+    assert soft_limit_w(state, where, START_S) == (level_w or 2500.0)
+    state.window.planned_w = None
+    assert soft_limit_w(state, where, START_S) == 8000.0
+
+
+def test_the_first_window_of_a_month_keeps_what_is_planned() -> None:
+    state, where = led(HomeMode.AUTOMATIC, 3000.0)
+    where = replace(where, capacity=replace(FLANDERS, free_kw=0.0))
     assert soft_limit_w(state, where, START_S) == 3000.0
 
 

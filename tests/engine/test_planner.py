@@ -274,6 +274,56 @@ def test_a_soft_limit_counts_the_same_in_every_currency(money: float) -> None:
     assert plan.problems == ()
 
 
+def test_a_departure_goes_before_a_soft_limit() -> None:
+    """11 kWh within four hours do not fit below 2 kW beside a house of 1 kW."""
+    near = stretch([CHEAP] * 16, [1000.0] * 16, step_s=900.0)
+    trip = Absence(departure_s=4 * HOUR_S, back_s=20 * HOUR_S, soc_percent=80.0)
+    task = task_of(near, stored_kwh=18.0, absences=(trip,), soft_limit_w=2000.0)
+    plan = make_plan(task, 0.0)
+    assert plan.problems == (ReasonCode.IMPORT_LIMIT,)
+    assert 79.0 <= plan.steps[15].soc_percent <= 84.0
+    bounded = make_plan(replace(task, main_limit_w=3000.0), 0.0)
+    assert max(step.grid_w for step in bounded.steps[:16]) <= 3001.0
+    assert ReasonCode.DEPARTURE in bounded.problems
+    without = make_plan(replace(task, absences=()), 0.0)
+    assert max(step.grid_w for step in without.steps[:16]) <= 2001.0
+
+
+def test_a_departure_is_met_however_dear_the_hours_before_it_are() -> None:
+    """Cheap hours cost nothing here: no multiple of that would keep anything."""
+    near = stretch([-0.05] * 6 + [0.60] * 4, [500.0] * 6 + [3000.0] * 4)
+    trip = Absence(departure_s=10 * HOUR_S, back_s=20 * HOUR_S, soc_percent=90.0)
+    task = task_of(near, stored_kwh=30.0, absences=(trip,))
+    far = replace(task.far, import_price=np.zeros_like(task.far.import_price))
+    plan = make_plan(replace(task, far=far), 0.0)
+    assert plan.problems == ()
+    assert plan.steps[9].soc_percent >= 89.0
+
+
+def test_what_is_kept_for_a_departure_says_so() -> None:
+    near = stretch([DEAR] * 6, [3000.0] * 6)
+    trip = Absence(departure_s=6 * HOUR_S, back_s=20 * HOUR_S, soc_percent=80.0)
+    plan = make_plan(task_of(near, stored_kwh=28.8, absences=(trip,)), 0.0)
+    assert kinds(plan, 6) == [IntentKind.HOLD] * 6
+    assert {step.intent.reason.code for step in plan.steps[:6]} == {
+        ReasonCode.DEPARTURE
+    }
+    # Where it is bought before the departure all the same, the price is the reason.
+    near = stretch([CHEAP] * 3 + [0.05] * 3, [500.0] * 6)
+    plan = make_plan(task_of(near, stored_kwh=18.0, absences=(trip,)), 0.0)
+    assert kinds(plan, 6)[0] is IntentKind.HOLD
+    assert plan.steps[0].intent.reason.code is ReasonCode.PRICE_BETWEEN
+
+
+def test_what_is_kept_for_a_limit_says_so() -> None:
+    near = stretch([DEAR] * 8, [1000.0] * 6 + [9000.0] * 2)
+    near = replace(near, keep_kwh=np.full(8, 8.0))
+    task = task_of(near, stored_kwh=15.0, soft_limit_w=5000.0, charge_w=0.0)
+    plan = make_plan(task, 0.0)
+    assert plan.steps[0].intent.kind is IntentKind.HOLD
+    assert plan.steps[0].intent.reason.code is ReasonCode.IMPORT_LIMIT
+
+
 def test_a_capacity_price_and_a_main_limit_shave_the_peak() -> None:
     """6.8 kWh above the reserve carry 12 hours of 5 kW at 4.47 kW of import at best."""
     near = stretch([CHEAP] * 6 + [DEAR] * 6, [5000.0] * 12)

@@ -78,49 +78,74 @@ def month_peak_w(state: HomeState, site: Site, now_s: float) -> float | None:
 def soft_limit_w(state: HomeState, site: Site, now_s: float) -> float | None:
     """Return the average import that the running window should keep, if any.
 
-    Where a plan means to pay for a higher peak than the month has had, that is it.
+    Under a capacity tariff that is the month's peak that the plans mean to pay for.
+    Where none of them leads it is what the last month came to; never less than what
+    costs nothing more, nor more than the user's own limit.
     """
-    limit_w = paid_limit_w(state, site, now_s)
-    planned_w = state.window.planned_w
-    if limit_w is None or planned_w is None or site.capacity is None:
+    limit_w = state.settings.import_limit_w
+    if site.capacity is None:
         return limit_w
-    limit_w = max(limit_w, planned_w)
-    asked_w = state.settings.import_limit_w
-    return limit_w if asked_w is None else min(limit_w, asked_w)
+    level_w = free_level_w(state, site, now_s)
+    if state.window.planned_w is not None:
+        level_w = max(level_w, state.window.planned_w)
+    else:
+        level_w = max(level_w, _last_month_w(state, site, now_s))
+    if level_w <= 0.0:
+        return limit_w
+    return level_w if limit_w is None else min(limit_w, level_w)
 
 
 def plan_level(state: HomeState, inputs: Inputs) -> None:
     """Take in the month's peak that the plans mean to pay for, while they are led by.
 
-    Another mode of the home keeps what is paid already.
+    It is 0 where they mean to pay for no new one, and None where no plan leads.
     """
     levels = [
-        known.plan_level_w
+        known.plan_level_w or 0.0
         for known in inputs.units.values()
-        if known.plan is not None and known.plan_level_w is not None
+        if known.plan is not None
     ]
     led = state.settings.mode in (HomeMode.AUTOMATIC, HomeMode.OBSERVE)
     state.window.planned_w = max(levels, default=None) if led else None
 
 
-def paid_limit_w(state: HomeState, site: Site, now_s: float) -> float | None:
-    """Return the average import that costs nothing more, if any is to be kept.
+def counted_w(state: HomeState, site: Site, now_s: float) -> tuple[float, ...]:
+    """Return the month's windows that a capacity tariff counts so far, W.
 
-    With a capacity tariff that is what the month has cost already, or the free part,
-    or what the last month came to: an imported kWh below it raises no charge.
+    They fall; those that are still to come are 0.
     """
-    limit_w = state.settings.import_limit_w
-    if site.capacity is None:
-        return limit_w
-    paid_w = max(month_peak_w(state, site, now_s) or 0.0, site.capacity.free_kw * 1e3)
+    assert site.capacity is not None
+    count = site.capacity.peaks_averaged
+    peaks = state.window.peaks_w.get(site.tariff.month(now_s), [])[:count]
+    return (*peaks, *[0.0] * (count - len(peaks)))
+
+
+def free_level_w(state: HomeState, site: Site, now_s: float) -> float:
+    """Return up to which level windows raise no charge of a capacity tariff, W.
+
+    However many of them reach it: where several are averaged, the lowest of these is
+    what a new one takes the place of.
+    """
+    assert site.capacity is not None
+    peaks = counted_w(state, site, now_s)
+    total_w = max(sum(peaks), len(peaks) * site.capacity.free_kw * 1e3)
+    # The lowest ones at that level, and the others as they are, come to the same.
+    for kept in range(len(peaks) - 1):
+        level_w = (total_w - sum(peaks[:kept])) / (len(peaks) - kept)
+        if level_w >= peaks[kept]:
+            return level_w
+    return total_w - sum(peaks[:-1])
+
+
+def _last_month_w(state: HomeState, site: Site, now_s: float) -> float:
+    """Return what the last month that was measured came to, W."""
+    assert site.capacity is not None
     this_month = site.tariff.month(now_s)
     before = [month for month in state.window.peaks_w if month < this_month]
-    if before:
-        counted = state.window.peaks_w[max(before)][: site.capacity.peaks_averaged]
-        paid_w = max(paid_w, sum(counted) / len(counted))
-    if paid_w <= 0.0:
-        return limit_w
-    return paid_w if limit_w is None else min(limit_w, paid_w)
+    if not before:
+        return 0.0
+    counted = state.window.peaks_w[max(before)][: site.capacity.peaks_averaged]
+    return sum(counted) / len(counted)
 
 
 def allowed_import_w(state: HomeState, site: Site, now_s: float) -> float | None:

@@ -19,9 +19,6 @@ type Mask = NDArray[np.bool_]
 # Shares of the charging power that a plan may choose from, and of the covering power.
 CHARGE_SHARES = (1.0, 0.75, 0.5, 0.25)
 COVER_SHARES = (1.0, 0.5)
-# What a kWh above a soft limit costs where no capacity tariff says so, in kWh of cheap
-# price: an amount of money would be much in one currency and nothing in another.
-LIMIT_PENALTY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +74,28 @@ class Columns:
 
 
 def columns(
-    task: Task, stretch: Stretch, cheap: float, *, coarse: bool = False
+    task: Task, stretch: Stretch, over_price: float, *, coarse: bool = False
 ) -> Columns:
     """Evaluate what each step of `stretch` may choose; `coarse` chooses from fewer.
 
-    `cheap` is a cheap price per kWh.
+    `over_price` is what a kWh above a soft limit costs where no capacity tariff says.
     """
-    return _Builder(task, stretch, cheap, coarse=coarse).build()
+    return _Builder(task, stretch, over_price, coarse=coarse).build()
 
 
 class _Builder:
     def __init__(
-        self, task: Task, stretch: Stretch, cheap: float, *, coarse: bool
+        self, task: Task, stretch: Stretch, over_price: float, *, coarse: bool
     ) -> None:
         self.task = task
         self.stretch = stretch
-        self.over_price = LIMIT_PENALTY * cheap
+        self.over_price = over_price
         self.coarse = coarse
         self.draw = stretch.draw_w
         self.hours = np.diff(stretch.starts_s) / 3600.0
-        limits = [w for w in (task.soft_limit_w, task.main_limit_w) if w is not None]
-        self.limit_w = min(limits) if limits else None
+        self.main_w = np.inf if task.main_limit_w is None else task.main_limit_w
+        soft_w = np.inf if task.soft_limit_w is None else task.soft_limit_w
+        self.limit_w = min(self.main_w, soft_w)
         self.least_w = max(task.spec.min_power_w, 1.0)
         self.nothing = self._cost(np.zeros_like(self.draw))
         self.parts: list[tuple[Floats, Floats, Floats, Mask, Mask]] = []
@@ -138,13 +136,31 @@ class _Builder:
             )
         self._more_covers(above, follow, hold)
         # Of two that cost the same the one that follows the house comes first.
+        self._charges(self.limit_w)
+        if self._may_exceed():
+            # What it costs is less only than what a departure would lack.
+            self._charges(self.main_w)
+        return self._joined(follow, hold)
+
+    def _charges(self, limit_w: float) -> None:
+        """Offer charging at several powers, within a limit of the import."""
+        task, shape = self.task, self.draw.shape
         shares = CHARGE_SHARES[:: 2 if self.coarse else 1]
         for share in shares[:1] if task.switched else shares:
             power_w = task.charge_w * share
             if power_w >= self.least_w:
-                part = self._column(np.full(shape, -power_w))
-                self._offer(Option(IntentKind.CHARGE, power_w), [(part, everywhere)])
-        return self._joined(follow, hold)
+                part = self._column(np.full(shape, -power_w), limit_w=limit_w)
+                option = Option(IntentKind.CHARGE, power_w)
+                self._offer(option, [(part, np.ones(shape, dtype=bool))])
+
+    def _may_exceed(self) -> bool:
+        """Return whether a departure may need a charge above the soft limit.
+
+        With a capacity tariff it is the level that rises for it.
+        """
+        task = self.task
+        limited = task.soft_limit_w is not None and task.peak_price is None
+        return limited and task.asked
 
     def _more_covers(self, above: Mask, follow: slice, hold: slice) -> None:
         """Offer covering at less than full power, and exporting, where they differ."""
@@ -187,21 +203,24 @@ class _Builder:
     def _running(self, power: Floats) -> Floats:
         return np.where(power >= self.least_w, power, 0.0)
 
-    def _column(self, unit: Floats, *, whole: bool = False) -> slice:
+    def _column(
+        self, unit: Floats, *, whole: bool = False, limit_w: float | None = None
+    ) -> slice:
         """Add columns for `unit` (T x Q): one for each quantile, or one for all.
 
-        One is enough where the unit does the same under every draw.
+        One is enough where the unit does the same under every draw. All are kept below
+        the limits, or below `limit_w`.
         """
         weights = self.stretch.weights
-        if self.limit_w is not None:
-            unit = self._guarded(unit)
-            whole = True
+        if limit_w is None:
+            limit_w = self.limit_w
+        if limit_w < np.inf:
+            unit = self._guarded(unit, limit_w)
+        whole |= self.limit_w < np.inf
         extra = self._cost(unit) - self.nothing
         runs = unit != 0.0
         change = _stored(self.task.spec, unit) * self.hours[:, None] / 1e3
-        guards = np.zeros(unit.shape, dtype=bool)
-        if self.limit_w is not None:
-            guards = self.draw > self.limit_w
+        guards = self.draw > limit_w
         begin = sum(part[0].shape[1] for part in self.parts)
         if not whole:
             unit, change, runs = unit[:, :1], change[:, :1], runs[:, :1]
@@ -210,10 +229,9 @@ class _Builder:
         self.parts.append((unit, change, extra, runs, guards))
         return slice(begin, begin + unit.shape[1])
 
-    def _guarded(self, unit: Floats) -> Floats:
-        """Keep the import below the limit: less charge, or carrying what is above."""
-        assert self.limit_w is not None
-        least = self.draw - self.limit_w
+    def _guarded(self, unit: Floats, limit_w: float) -> Floats:
+        """Keep the import below a limit: less charge, or carrying what is above."""
+        least = self.draw - limit_w
         carried = np.minimum(np.maximum(least, self.least_w), self.task.discharge_w)
         room = np.where(-least >= self.least_w, least, 0.0)
         return np.where(least > 0.0, np.maximum(unit, carried), np.maximum(unit, room))

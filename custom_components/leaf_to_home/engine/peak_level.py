@@ -28,20 +28,27 @@ def at_best_level(task: Task) -> Task:
     if low_w is None or price is None:
         return task
     most_w = max(float(part.draw_w.max()) for part in (task.near, task.far))
+    tried_w = TRIED_W
+    if task.asked:
+        # What a departure needs is met before any saving; less than its least power a
+        # unit does not charge.
+        most_w += task.charge_w
+        tried_w += task.spec.min_power_w
     for bound_w in (task.main_limit_w, task.most_level_w):
         if bound_w is not None:
             most_w = min(most_w, bound_w)
     if most_w <= low_w:
         return task
-    paid_w = low_w
     price *= task.peak_share
 
     def cost(level_w: float) -> float:
         program = Program(replace(task, soft_limit_w=level_w))
         near, _ = program.solve()
-        return program.worth(near) + price * (level_w - paid_w) / 1e3
+        # A level that is worth paying for is reached as often as it is counted.
+        counted_w = sum(max(peak_w, level_w) for peak_w in task.peaks_w)
+        return program.worth(near) + price * counted_w / 1e3
 
-    if cost(low_w) <= cost(low_w + TRIED_W):
+    if cost(low_w) <= cost(low_w + tried_w):
         return task
     return replace(task, soft_limit_w=_least(cost, low_w, most_w))
 

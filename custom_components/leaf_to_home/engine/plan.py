@@ -117,8 +117,9 @@ class Task:
     `near` is one future, `far` begins where `near` ends, with several where prices are
     not known yet. What is stored at the end of `far` is worth `end_price` per kWh, or
     what it would be a day before. `soft_limit_w` is the import that a demand window
-    should keep; `peak_price` what a kW above it costs where a capacity tariff sets it.
-    Of a month's peak the plan bears `peak_share`: later days have it for nothing. Above
+    should keep; `peak_price` what a kW above it costs where a capacity tariff sets it,
+    for each of the windows that are counted: these are `peaks_w` so far. Of a month's
+    peak the plan bears `peak_share`: later days have it for nothing. Above
     `most_level_w` none is paid for.
     `aim_*_w` is what the closed loop leaves to the grid while it covers or absorbs.
     One that is `switched` charges at its own power or not at all; `idle_charge_w` is
@@ -140,6 +141,7 @@ class Task:
     aim_export_w: float = 0.0
     soft_limit_w: float | None = None
     peak_price: float | None = None
+    peaks_w: tuple[float, ...] = (0.0,)
     peak_share: float = 1.0
     most_level_w: float | None = None
     main_limit_w: float | None = None
@@ -148,6 +150,11 @@ class Task:
     absences: Sequence[Absence] = ()
     near_hazard: Hazard | None = None
     far_hazard: Hazard | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Return whether a departure asks for anything."""
+        return any(absence.soc_percent > 0.0 for absence in self.absences)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

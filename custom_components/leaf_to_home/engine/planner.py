@@ -130,6 +130,7 @@ class _Walker:
         self.stored_kwh = task.stored_kwh
         self.run = int(task.running)
         self._absences = sorted(task.absences, key=lambda absence: absence.departure_s)
+        self._filled_s: list[float] = []
         self._short = False
         self._over_limit = False
 
@@ -182,7 +183,10 @@ class _Walker:
             taken = mix * share
             path.taken[index] = taken
             path.chosen.append(chosen)
-            self.stored_kwh += float(made.change_kwh[index] @ taken)
+            change_kwh = float(made.change_kwh[index] @ taken)
+            if change_kwh > 0.0:
+                self._filled_s.append(float(sweep.stretch.starts_s[index]))
+            self.stored_kwh += change_kwh
             self.run = int(float(mix @ made.runs[index]) > 0.5)
             path.left_kwh.append(self.stored_kwh)
         return path
@@ -267,17 +271,18 @@ class _Walker:
         """Return what decides the step, beside price and value."""
         task, stretch = self.program.task, sweep.stretch
         limit_w = task.soft_limit_w
-        if limit_w is not None and stretch.draw_w[index, -1] > limit_w:
+        if limit_w is not None and stretch.draw_w[index].max() > limit_w:
             return ReasonCode.IMPORT_LIMIT
+        begin_s = float(stretch.starts_s[index])
+        ahead = (a for a in self._absences if a.departure_s > begin_s)
+        trip = next(ahead, None)
+        asked_kwh = 0.0
+        if trip is not None:
+            asked_kwh = task.spec.capacity_kwh * trip.soc_percent / 100.0
         if option.kind is IntentKind.CHARGE:
             if stored_kwh < self.grid.floor_kwh - AT_BOUND_KWH:
                 return ReasonCode.RESERVE
-            begin_s = float(stretch.starts_s[index])
-            ahead = (a for a in self._absences if a.departure_s > begin_s)
-            trip = next(ahead, None)
-            if trip is not None and (
-                stored_kwh < task.spec.capacity_kwh * trip.soc_percent / 100.0
-            ):
+            if stored_kwh < asked_kwh:
                 return ReasonCode.DEPARTURE
             return ReasonCode.CHEAP_PRICE
         if option.kind is IntentKind.ABSORB:
@@ -285,6 +290,14 @@ class _Walker:
         if option.kind is IntentKind.HOLD:
             if stored_kwh <= self.grid.floor_kwh + AT_BOUND_KWH:
                 return ReasonCode.RESERVE
+            if trip is not None and stored_kwh <= asked_kwh + AT_BOUND_KWH:
+                leaves_s = trip.departure_s
+                if not any(begin_s < at_s < leaves_s for at_s in self._filled_s):
+                    # What is given now will not be there again by then.
+                    return ReasonCode.DEPARTURE
+            kept_kwh = sweep.kept_kwh
+            if kept_kwh is not None and stored_kwh < kept_kwh[index] - AT_BOUND_KWH:
+                return ReasonCode.IMPORT_LIMIT
             if stored_kwh >= self.grid.ceiling_kwh - AT_BOUND_KWH:
                 return ReasonCode.FULL
             return ReasonCode.PRICE_BETWEEN

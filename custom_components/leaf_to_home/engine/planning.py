@@ -18,7 +18,7 @@ from .battery import UnitKind, UnitSpec
 from .control import target_export_w, target_import_w
 from .forecast import SLOT_S, DrawHistory, Level, Moment
 from .horizon import HOURS, STEP_S, Timeline, lay_out
-from .limits import paid_limit_w
+from .limits import counted_w, free_level_w
 from .model import Inputs, UnitInputs
 from .plan import Absence, Floats, Plan, Stretch, Task
 from .planner import follow
@@ -173,12 +173,13 @@ class Planner:
         level = Level(load_w=state.load_w, solar_w=state.solar_w)
         near = self._stretch(timeline, draws, tariff, level, near=True)
         far = self._stretch(timeline, draws, tariff, level, near=False)
-        limit_w = paid_limit_w(state, inputs.site, now_s)
-        if limit_w is None and inputs.site.capacity is not None:
-            # Of the first month nothing is paid yet: the house will draw that anyway.
-            limit_w = max(0.0, float(near.draw_w.max()))
-        # A month's peak costs money, which the program weighs; a limit is to be kept.
-        if limit_w is not None and inputs.site.capacity is None:
+        limit_w = state.settings.import_limit_w
+        if inputs.site.capacity is not None:
+            # A month's peak costs money, which the program weighs.
+            free_w = free_level_w(state, inputs.site, now_s)
+            limit_w = free_w if limit_w is None else min(limit_w, free_w)
+        elif limit_w is not None:
+            # A limit is to be kept.
             near, far = (
                 replace(part, keep_kwh=_kept_kwh(past, tariff, part, limit_w))
                 for part in (near, far)
@@ -197,6 +198,7 @@ class Planner:
             if task.peak_price is not None:
                 task = replace(
                     task,
+                    peaks_w=counted_w(state, inputs.site, now_s),
                     peak_share=self._peak_share(tariff, far, now_s),
                     most_level_w=state.settings.import_limit_w,
                 )

@@ -18,6 +18,15 @@ DWELL_SHARE = 0.0004
 # What a kWh below the reserve costs an hour, as a share of the cheap price.
 RESERVE_SHARE = 0.004
 CHEAP_QUANTILE = 0.3
+# What a kWh above a soft limit costs where no capacity tariff says so, in kWh of cheap
+# price: an amount of money would be much in one currency and nothing in another. Where
+# much is nearly free it is so many kWh of the dearest price.
+LIMIT_PENALTY = 30.0
+LIMIT_DEAREST = 2.0
+# A departure goes before a soft limit: a kWh that it lacks costs so many times more,
+# and more than raising a month's peak for so short a charge.
+DEPARTURE_FIRST = 2.0
+SHORT_CHARGE_H = 0.25
 # So many days like the last one follow the horizon.
 TAIL_DAYS = 2
 
@@ -84,11 +93,15 @@ def _grid(task: Task) -> Grid:
     ceiling_kwh = capacity * task.max_soc_percent / 100.0
     top = max(ceiling_kwh, capacity * max(asked, default=0.0) / 100.0)
     points = np.linspace(0.0, min(max(top, task.stored_kwh), capacity) + 1e-9, POINTS)
-    cheap = max(float(np.quantile(_prices(task.near, task.far), CHEAP_QUANTILE)), 0.01)
+    prices = _prices(task.near, task.far)
+    cheap = max(float(np.quantile(prices, CHEAP_QUANTILE)), 0.01)
+    over_price = max(LIMIT_PENALTY * cheap, LIMIT_DEAREST * float(prices.max()))
     # Being there costs: cells age when full, and below the reserve there is no backup.
     dwell_kwh = np.maximum(0.0, points - capacity * DWELL_PERCENT / 100.0)
     missing_kwh = np.maximum(0.0, floor_kwh - points)
     charge_w = max(task.charge_w, 1.0)
+    charge_share = max(spec.stored_w(-charge_w) / charge_w, 0.1)
+    peak_price = (task.peak_price or 0.0) / SHORT_CHARGE_H
     return Grid(
         task=task,
         points=points,
@@ -96,8 +109,10 @@ def _grid(task: Task) -> Grid:
         floor_kwh=floor_kwh,
         ceiling_kwh=ceiling_kwh,
         cheap=cheap,
-        charge_share=max(spec.stored_w(-charge_w) / charge_w, 0.1),
+        charge_share=charge_share,
         standing=(dwell_kwh * DWELL_SHARE + missing_kwh * RESERVE_SHARE) * cheap,
+        over_price=over_price,
+        short_price=DEPARTURE_FIRST * max(over_price, peak_price) / charge_share,
     )
 
 

@@ -16,8 +16,6 @@ from .options import columns
 from .plan import Absence, Floats, Hazard, Stretch, Task
 
 POINTS = 97
-# What a kWh that a departure lacks costs, in kWh of cheap price.
-SHORT_PENALTY = 30.0
 # What a start costs in wear of relay and contactor: so long at the highest power, at
 # the cheap price; or as long as the unit takes to start, where that is longer.
 START_S = 30.0
@@ -32,7 +30,8 @@ class Grid:
     """The points of stored energy (kWh, P) and what holds for all steps of a task.
 
     `cheap` is a cheap price per kWh, `charge_share` what of a bought kWh arrives,
-    `standing` the cost per hour of being at each point.
+    `standing` the cost per hour of being at each point. `over_price` is what a kWh
+    above a soft limit costs, `short_price` one that a departure lacks.
     """
 
     task: Task
@@ -43,6 +42,8 @@ class Grid:
     cheap: float
     charge_share: float
     standing: Floats
+    over_price: float
+    short_price: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Sweep:
         task = grid.task
         self.grid = grid
         self.stretch = stretch
-        self.columns = columns(task, stretch, grid.cheap, coarse=coarse)
+        self.columns = columns(task, stretch, grid.over_price, coarse=coarse)
         self.hours = np.diff(stretch.starts_s) / 3600.0
         self.turns = dict(stretch.turns)
         self.calendar = Calendar(task, grid.ceiling_kwh, stretch)
@@ -276,9 +277,7 @@ class Sweep:
             for row, into in zip(rows, moved, strict=True):
                 into += chance * np.interp(left, grid.points, row)
         short = np.maximum(0.0, capacity * absence.soc_percent / 100.0 - grid.points)
-        result: Floats = moved.reshape(values.shape) + (
-            short * SHORT_PENALTY * grid.cheap
-        )
+        result: Floats = moved.reshape(values.shape) + short * grid.short_price
         return result
 
 
