@@ -217,6 +217,13 @@ def test_last_months_peak_is_kept_only_where_no_plan_knows_better(
     assert soft_limit_w(state, where, START_S) == 8000.0
 
 
+def test_a_month_that_begins_before_its_first_plan_keeps_last_months_peak() -> None:
+    state, where = led(HomeMode.AUTOMATIC, None)
+    where = replace(where, capacity=replace(FLANDERS, free_kw=0.0))
+    state.window.peaks_w = {"2000-01": [4000.0]}
+    assert soft_limit_w(state, where, START_S) == 4000.0
+
+
 def test_the_first_window_of_a_month_keeps_what_is_planned() -> None:
     state, where = led(HomeMode.AUTOMATIC, 3000.0)
     where = replace(where, capacity=replace(FLANDERS, free_kw=0.0))

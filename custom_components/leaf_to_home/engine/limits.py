@@ -79,16 +79,15 @@ def soft_limit_w(state: HomeState, site: Site, now_s: float) -> float | None:
     """Return the average import that the running window should keep, if any.
 
     Under a capacity tariff that is the month's peak that the plans mean to pay for.
-    Where none of them leads it is what the last month came to; never less than what
-    costs nothing more, nor more than the user's own limit.
+    Where none of them leads, or knows of this month yet, it is what the last month came
+    to; never less than what costs nothing more, nor more than the user's own limit.
     """
     limit_w = state.settings.import_limit_w
     if site.capacity is None:
         return limit_w
-    level_w = free_level_w(state, site, now_s)
-    if state.window.planned_w is not None:
-        level_w = max(level_w, state.window.planned_w)
-    else:
+    planned_w = state.window.planned_w
+    level_w = max(free_level_w(state, site, now_s), planned_w or 0.0)
+    if planned_w is None or level_w <= 0.0:
         level_w = max(level_w, _last_month_w(state, site, now_s))
     if level_w <= 0.0:
         return limit_w
