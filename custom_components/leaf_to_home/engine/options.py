@@ -137,7 +137,7 @@ class _Builder:
         self._more_covers(above, follow, hold)
         # Of two that cost the same the one that follows the house comes first.
         self._charges(self.limit_w)
-        if self._may_exceed():
+        if task.exceeds:
             # What it costs is less only than what a departure would lack.
             self._charges(self.main_w)
         return self._joined(follow, hold)
@@ -152,15 +152,6 @@ class _Builder:
                 part = self._column(np.full(shape, -power_w), limit_w=limit_w)
                 option = Option(IntentKind.CHARGE, power_w)
                 self._offer(option, [(part, np.ones(shape, dtype=bool))])
-
-    def _may_exceed(self) -> bool:
-        """Return whether a departure may need a charge above the soft limit.
-
-        With a capacity tariff it is the level that rises for it.
-        """
-        task = self.task
-        limited = task.soft_limit_w is not None and task.peak_price is None
-        return limited and task.asked
 
     def _more_covers(self, above: Mask, follow: slice, hold: slice) -> None:
         """Offer covering at less than full power, and exporting, where they differ."""

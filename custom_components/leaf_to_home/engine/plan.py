@@ -121,6 +121,7 @@ class Task:
     for each of the windows that are counted: these are `peaks_w` so far. Of a month's
     peak the plan bears `peak_share`: later days have it for nothing. Above
     `most_level_w` none is paid for.
+    With `exceeds` a departure may be charged for above the soft limit.
     `aim_*_w` is what the closed loop leaves to the grid while it covers or absorbs.
     One that is `switched` charges at its own power or not at all; `idle_charge_w` is
     what it takes wherever it does not cover, where a switch cannot make it hold.
@@ -144,6 +145,7 @@ class Task:
     peaks_w: tuple[float, ...] = (0.0,)
     peak_share: float = 1.0
     most_level_w: float | None = None
+    exceeds: bool = False
     main_limit_w: float | None = None
     switched: bool = False
     idle_charge_w: float = 0.0

@@ -5,7 +5,7 @@ but never makes it fail. A step's intent is the one with the least expected cost
 there on, and its reason says which numbers made it so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,7 +45,18 @@ class Followed:
 
 
 def follow(task: Task, now_s: float) -> Followed:
-    """Return the plan of least expected cost, with what it does."""
+    """Return the plan of least expected cost, with what it does.
+
+    A departure goes before a soft limit; of a month's peak it raises the level.
+    """
+    followed = _follow(task, now_s)
+    limited = task.soft_limit_w is not None and task.peak_price is None
+    if limited and ReasonCode.DEPARTURE in followed.plan.problems:
+        followed = _follow(replace(task, exceeds=True), now_s)
+    return followed
+
+
+def _follow(task: Task, now_s: float) -> Followed:
     paid_w = task.soft_limit_w
     task = at_best_level(task)
     program = Program(task)
