@@ -15,7 +15,7 @@ from .program import Program
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 # A level this much higher tells whether rising pays at all.
 TRIED_W = 100.0
-SECTIONS = 9
+SECTIONS = 11
 
 
 def at_best_level(task: Task) -> Task:

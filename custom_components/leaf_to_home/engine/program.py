@@ -95,7 +95,10 @@ def _grid(task: Task) -> Grid:
     points = np.linspace(0.0, min(max(top, task.stored_kwh), capacity) + 1e-9, POINTS)
     prices = _prices(task.near, task.far)
     cheap = max(float(np.quantile(prices, CHEAP_QUANTILE)), 0.01)
-    over_price = max(LIMIT_PENALTY * cheap, LIMIT_DEAREST * float(prices.max()))
+    stretches = task.near, task.far
+    earned = max(float(stretch.export_price.max()) for stretch in stretches)
+    dearest = max(float(prices.max()), earned)
+    over_price = max(LIMIT_PENALTY * cheap, LIMIT_DEAREST * dearest)
     # Being there costs: cells age when full, and below the reserve there is no backup.
     dwell_kwh = np.maximum(0.0, points - capacity * DWELL_PERCENT / 100.0)
     missing_kwh = np.maximum(0.0, floor_kwh - points)
