@@ -31,6 +31,11 @@ def day_ahead(levels: list[float], evenings: list[float] | None = None) -> Tarif
             times.append((BEGIN + timedelta(days=day, hours=hour)).timestamp())
             late = evenings[day] if evenings and hour >= 18 else 0.0
             prices.append(level + float(SHAPE[hour]) + late)
+    return hourly(times, prices)
+
+
+def hourly(times: list[float], prices: list[float]) -> Tariff:
+    """Return a tariff of prices that are published at 13:00."""
     return Tariff(
         currency="EUR",
         zone=ZONE,
@@ -91,6 +96,30 @@ def test_the_last_hours_tell_of_the_next_day() -> None:
         foreseen(tariff).import_price[:, :24].mean() for tariff in (dear, dearer)
     )
     assert after > before + 0.02
+
+
+def test_the_first_hours_follow_the_last_one() -> None:
+    """A last hour that is off goes on into the night, and says nothing of the noon."""
+    random = np.random.default_rng(3)
+    last = (0.04 * random.standard_normal(DAYS)).tolist()
+    expected = []
+    for off in (0.0, 0.1):
+        last[-1] = off
+        times, prices = [], []
+        for day in range(DAYS):
+            for hour in range(24):
+                times.append((BEGIN + timedelta(days=day, hours=hour)).timestamp())
+                price = 0.25 + float(SHAPE[hour])
+                if hour == 23:
+                    price += last[day]
+                elif hour < 6 and day > 0:
+                    price += last[day - 1] * (1.0 - hour / 6.0)
+                prices.append(price)
+        expected.append(foreseen(hourly(times, prices)).import_price.mean(axis=0))
+    more = expected[1] - expected[0]
+    assert more[0] > 0.04
+    assert np.all(np.diff(more[:6]) < 0.0)
+    assert more[6:18] == pytest.approx(0.0, abs=0.01)
 
 
 @settings(max_examples=30, deadline=None)

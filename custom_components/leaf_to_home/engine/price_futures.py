@@ -1,10 +1,10 @@
 """What prices may be that are not known yet.
 
-A day's mean price goes back towards the usual one for its type of day, as a regression
-on the days before says: on how far off the last day was, and its last hours. What it
+Each hour goes back towards the usual one for its type of day, as a regression on the
+days before says: on how far off the last day was, and its last hours. What a day's mean
 may come to is cut into equally likely levels, and how one day's level leads to the next
-one's is a Markov chain. The course over the day is that of a past day of the same type
-and of a like level.
+one's is a Markov chain. What is left of the course over the day is what was off on a
+past day whose level was as far off.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,15 @@ LEVELS = 8
 # So many past days are looked at, and at least so many are needed.
 PAST_DAYS = 35
 LEAST_DAYS = 3
-# The last hours of a day tell more of the next one than the others.
-EVENING_HOURS = 6
+# The last hours of a day tell more of the next one than the others, and the last one
+# most of the hours that follow it.
+ENDS_HOURS = (1, 6)
 # How much of a day's distance from the usual price is left a day later, and how many
 # days of experience that assumption weighs.
-PERSISTENCE, PERSISTENCE_DAYS = 0.8, 5.0
+PERSISTENCE, PERSISTENCE_DAYS = 0.8, 10.0
 # A type of day counts as different by what its days showed, as if so many had not.
 TYPE_DAYS = 6.0
-# So many numbers the regression fits, the types of day among them.
+# So many numbers the regression fits of a level, the types of day among them.
 FITTED = 5
 # No day's price is foreseen better than this, as a share of the usual one.
 LEAST_SPREAD = 0.02
@@ -61,11 +62,6 @@ class _Day:
     level: float
     imports: Floats
     exports: Floats
-
-    @property
-    def evening(self) -> float:
-        """Return how much dearer its last hours were than the day."""
-        return float(self.imports[-EVENING_HOURS:].mean()) - self.level
 
 
 class PriceMemory:
@@ -130,46 +126,65 @@ def _read(tariff: Tariff, slots: tuple[PriceSlot, ...]) -> _Day | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Levels:
-    """How the level of a day leads to that of the next one."""
+class _Learnt:
+    """How a day leads to the next one, by hour; `weights` are told numbers x hours.
 
-    usual: float
+    `told` are the numbers of the last day; `missed` is what past days were off from
+    what was to be expected of them, less the mean, in order of that (days x hours).
+    """
+
+    usual: Floats
     effects: Floats
-    persistence: float
-    away: float
+    weights: Floats
+    told: Floats
+    missed: Floats
     spread: float
 
     @classmethod
-    def of(cls, days: list[_Day]) -> _Levels:
-        """Learn it from past days, the latest first; `away` is expected of the next."""
-        levels = np.array([day.level for day in days])
+    def of(cls, days: list[_Day]) -> _Learnt:
+        """Learn it from past days, the latest first."""
+        imports = np.array([day.imports for day in days])
         kinds = np.array([day.kind for day in days])
-        usual = float(levels.mean())
-        effects = np.zeros(3)
+        usual = imports.mean(axis=0)
+        effects = np.zeros((3, _HOURS))
         for kind in range(3):
-            of_kind = levels[kinds == kind] - usual
-            effects[kind] = of_kind.sum() / (len(of_kind) + TYPE_DAYS)
-        away = levels - usual - effects[kinds]
-        evening = np.array([day.evening for day in days])
-        told = np.stack([away, evening - evening.mean()], axis=1)
-        # Ridge regression, towards a level that stays and evenings that say nothing.
+            of_kind = imports[kinds == kind] - usual
+            effects[kind] = of_kind.sum(axis=0) / (len(of_kind) + TYPE_DAYS)
+        away = imports - usual - effects[kinds]
+        told = _told(away)
+        # Ridge regression, towards a level that stays and ends that say nothing.
         scale = np.diag(PERSISTENCE_DAYS * (told * told).mean(axis=0) + 1e-12)
-        prior = np.array([PERSISTENCE, 0.0])
-        now, before = away[:-1], told[1:]
+        prior = np.zeros((told.shape[1], _HOURS))
+        prior[0] = PERSISTENCE
+        before = told[1:]
         weights = np.linalg.solve(
-            before.T @ before + scale, before.T @ now + scale @ prior
+            before.T @ before + scale, before.T @ away[:-1] + scale @ prior
         )
-        left = now - before @ weights
+        off = away[:-1] - before @ weights
+        levels = off.mean(axis=1)
         # What was fitted errs less on what it was fitted to.
-        freedom = max(len(left) - FITTED, 1)
-        spread = float(np.sqrt(left @ left / freedom))
+        freedom = max(len(levels) - FITTED, 1)
+        spread = float(np.sqrt(levels @ levels / freedom))
         return cls(
             usual,
             effects,
-            persistence=min(max(float(weights[0]), 0.0), 0.98),
-            away=float(told[0] @ weights),
-            spread=max(spread, LEAST_SPREAD * abs(usual), 1e-6),
+            weights=weights,
+            told=told[0],
+            missed=(off - levels[:, None])[np.argsort(levels)],
+            spread=max(spread, LEAST_SPREAD * abs(float(usual.mean())), 1e-6),
         )
+
+    @property
+    def persistence(self) -> float:
+        """Return how much of a day's distance from the usual price is left later."""
+        return min(max(float(self.weights[0].mean()), 0.0), 0.98)
+
+
+def _told(away: Floats) -> Floats:
+    """Return what days tell of the next: how far off they were, and their ends more."""
+    mean = away.mean(axis=-1)
+    ends = [away[..., -hours:].mean(axis=-1) - mean for hours in ENDS_HOURS]
+    return np.stack([mean, *ends], axis=-1)
 
 
 def price_futures(
@@ -183,10 +198,11 @@ def price_futures(
     days = memory.days(tariff, known_s)
     if len(days) < LEAST_DAYS:
         return None
-    learnt = _Levels.of(days)
+    learnt = _Learnt.of(days)
     starts_s = np.maximum(edges_s[:-1], known_s)
     quantiles = np.array([_NORMAL.inv_cdf((k + 0.5) / LEVELS) for k in range(LEVELS)])
-    begin_s, away, spread = known_s, learnt.away, 0.0
+    missed = learnt.missed[_spread_over(len(learnt.missed))]
+    begin_s, told, spread = known_s, learnt.told, 0.0
     imports = np.empty((LEVELS, len(starts_s)))
     exports = np.empty_like(imports)
     turns: list[tuple[int, Floats]] = []
@@ -195,7 +211,9 @@ def price_futures(
         kind = kind_of_day(tariff, begin_s)
         before = spread
         spread = float(np.hypot(learnt.persistence * before, learnt.spread))
-        levels = learnt.usual + learnt.effects[kind] + away + spread * quantiles
+        away = told @ learnt.weights
+        expected = learnt.usual + learnt.effects[kind] + away
+        course = expected + missed + spread * quantiles[:, None]
         first, last = np.searchsorted(starts_s, (begin_s, end_s)).tolist()
         if begin_s > known_s and first < last:
             turns.append((first, _transitions(learnt, before, spread, quantiles)))
@@ -203,11 +221,11 @@ def price_futures(
         midnight_s = tariff.day_slots(begin_s)[0].start_s
         hours = ((starts_s[first:last] - midnight_s) // 3600.0).astype(np.int64)
         hours = np.minimum(hours, _HOURS - 1)
+        imports[:, first:last] = course[:, hours]
         for k, day in enumerate(_like(days, kind)):
-            imports[k, first:last] = day.imports[hours] - day.level + levels[k]
             exports[k, first:last] = day.exports[hours]
         begin_s = end_s
-        away *= learnt.persistence
+        told = _told(away)
     return PriceFutures(import_price=imports, export_price=exports, turns=tuple(turns))
 
 
@@ -215,11 +233,16 @@ def _like(days: list[_Day], kind: int) -> list[_Day]:
     """Return a past day for each level: of the same type, in order of their levels."""
     same = [day for day in days if day.kind == kind] or days
     same = sorted(same, key=lambda day: day.level)
-    return [same[int((k + 0.5) / LEVELS * len(same))] for k in range(LEVELS)]
+    return [same[i] for i in _spread_over(len(same))]
+
+
+def _spread_over(count: int) -> list[int]:
+    """Return one of `count` for each level, evenly."""
+    return [int((k + 0.5) / LEVELS * count) for k in range(LEVELS)]
 
 
 def _transitions(
-    learnt: _Levels, before: float, after: float, quantiles: Floats
+    learnt: _Learnt, before: float, after: float, quantiles: Floats
 ) -> Floats:
     """Return how likely each level leads to each of the next day's (from x to)."""
     edges = np.array([after * _NORMAL.inv_cdf(k / LEVELS) for k in range(1, LEVELS)])
