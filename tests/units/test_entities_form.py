@@ -97,7 +97,7 @@ async def test_a_signed_number_makes_a_unit(
     await turn(hass, foreign.SIGNED, -1500)
     await walk.choose("entities_sign")
     assert walk.step == "entities_discharging"
-    assert walk.placeholders["power"] == "1,500"
+    assert walk.placeholders["power"] == "1500"
     await walk.choose("entities_flip")
     assert walk.step == "entities_charging"
     await walk.choose("entities_flip")

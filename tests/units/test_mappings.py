@@ -163,7 +163,7 @@ async def test_a_proposal_is_filled_in_for_the_user_to_confirm(
     assert walk.suggested()["power"] == power
     await walk.submit(soc=soc, power=power, islanding_start="never")
     assert walk.step == "entities_charging"
-    assert walk.placeholders["power"] == "2,300"
+    assert walk.placeholders["power"] == "2300"
     await walk.choose("entities_acts")
     assert walk.suggested()["charge_power"] == current
     assert walk.suggested(of="actions")["charge"] == [switch]
