@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.leaf_to_home.engine.evidence import is_the_grids
+from custom_components.leaf_to_home.engine.guard import MAINS_LOST_S
 from custom_components.leaf_to_home.engine.model import (
     Capabilities,
     Guard,
@@ -163,6 +164,53 @@ def test_the_power_of_before_a_sleep_proves_nothing_of_now() -> None:
     it.meter_behind = True
     it.run(100.0, 5.0)
     assert phase(it) is OutagePhase.OUTAGE
+
+
+@pytest.mark.parametrize("says_island", [False, True])
+def test_who_wakes_in_an_island_waits_for_the_mains_sensor(
+    *, says_island: bool
+) -> None:
+    """The grid went while nobody looked, and the sensor is heard after the meter."""
+    it = House(says_island=says_island, meter_behind=True)
+    it.run(30.0)
+    it.set_grid(there=False)
+    it.restart(4000.0)
+    it.sensor = False
+    for _ in range(60):
+        unit = it.tick().units["leaf"]
+        assert not unit.send
+        assert not unit.park
+    it.sensor = True
+    it.run(10.0)
+    assert phase(it) is OutagePhase.OUTAGE
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_silent_mains_sensor_counts_for_two_minutes_beside_a_mute_station(
+    *, starts: bool
+) -> None:
+    """It may have died with the grid, and the meter is perhaps fed by the island."""
+    it = House(says_island=False)
+    it.run(10.0)
+    if starts:
+        it.restart(4000.0)
+    it.sensor = False
+    for _ in range(int(MAINS_LOST_S)):
+        assert it.tick().guard is Guard.OUTAGE_SUSPECTED
+    assert it.tick().guard is Guard.CLEAR
+    assert phase(it) is OutagePhase.NORMAL, "unavailable is no outage"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"says_island": True}, {"backup": UnitBackup(sockets_only=True)}]
+)
+def test_who_says_that_it_is_tied_or_cannot_carry_needs_no_mains_sensor(
+    changes: dict[str, Any],
+) -> None:
+    it = House(**{"says_island": False} | changes)
+    it.run(10.0)
+    it.sensor = False
+    assert it.tick().guard is Guard.CLEAR
 
 
 def test_a_meter_that_repeats_itself_does_not_end_what_a_dead_sensor_told() -> None:

@@ -3,8 +3,9 @@
 The guard knows three kinds of evidence: a unit says that it islands, the mains sensors
 say that the grid is gone, and the grid meter fell silent. While any of them stands
 nothing is written to a unit, nor until an outage is over for good. Losing the meter
-counts for two minutes only, since a meter can also simply break. A unit that feeds
-nothing but its own sockets speaks for itself alone.
+counts for two minutes only, since a meter can also simply break; so does losing the
+mains sensors, where a unit that may carry the house does not say whether it does. A
+unit that feeds nothing but its own sockets speaks for itself alone.
 """
 
 from .evidence import FLOW_W, is_the_grids, says_island
@@ -12,6 +13,8 @@ from .model import Guard, Inputs, IslandingStart, Reading, UnitInputs, UnitStatu
 from .state import HomeState, UnitState
 
 METER_LOST_S = 120.0
+# As long, nobody knows whether the sensors died with the grid, or are yet to wake.
+MAINS_LOST_S = 120.0
 # A mains sensor that died in the outage must not end it; a meter that has seen the
 # grid's power flow for this long does. In an island a meter may go on to speak, of
 # nothing or of what the unit gives.
@@ -36,6 +39,10 @@ def watch(state: HomeState, inputs: Inputs, now_s: float) -> None:
         state.proof_since_s = state.unsure_since_s = None
     flow_w = _flow_w(state, inputs, now_s)
     mains = inputs.mains_present
+    if mains is not None or not inputs.mains_signs:
+        state.mains_lost_s = None
+    elif state.mains_lost_s is None or asleep:
+        state.mains_lost_s = now_s
     proof = flow_w is not None and mains is not False
     state.proof_since_s = _since(
         state.proof_since_s,
@@ -86,6 +93,16 @@ def _guard(state: HomeState, inputs: Inputs, now_s: float) -> Guard:
     ):
         return Guard.ISLANDING
     if state.mains_bad_s is not None or state.outage.holds:
+        return Guard.OUTAGE_SUSPECTED
+    if (
+        state.mains_lost_s is not None
+        and now_s - state.mains_lost_s < MAINS_LOST_S
+        and any(
+            may_island_unseen(known)
+            for known in inputs.units.values()
+            if not known.backup.sockets_only
+        )
+    ):
         return Guard.OUTAGE_SUSPECTED
     if state.lost_s is not None and now_s - state.lost_s < METER_LOST_S:
         return Guard.METER_LOST

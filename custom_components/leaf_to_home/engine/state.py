@@ -296,9 +296,10 @@ class HomeState:
     """The memory of a home: exactly what is stored.
 
     `lost_s` is when the grid meter was lost (None while it speaks), `grid_seen_s` when
-    it last spoke. `load_peaks_w` holds the highest
-    draw of the house seen in each of the last hours (hour number, W), which bounds
-    charging while the meter is silent; `phase_peaks_w` the same of the fullest phase.
+    it last spoke; since `mains_lost_s` the mains sensors say nothing. `load_peaks_w`
+    holds the highest draw of the house seen in each of the last hours (hour number, W),
+    which bounds charging while the meter is silent; `phase_peaks_w` the same of the
+    fullest phase.
     `heard_w` is what the meter said last, at
     `heard_s`, when the units gave `heard_units_w`; its value changed at `changed_s`,
     and since `same_since_s` it says the same although they have moved. Since
@@ -316,6 +317,7 @@ class HomeState:
     grid_seen_s: float | None = None
     lost_s: float | None = None
     mains_bad_s: float | None = None
+    mains_lost_s: float | None = None
     grid_w: float | None = None
     solar_w: float | None = None
     load_w: float | None = None
@@ -367,6 +369,7 @@ _HOME_MOMENTS = (
     "grid_seen_s",
     "lost_s",
     "mains_bad_s",
+    "mains_lost_s",
     "load_s",
     "heard_s",
     "changed_s",
