@@ -9,7 +9,14 @@ from typing import Any, Final
 from homeassistant.core import HomeAssistant, callback
 
 from ...const import CONF_VEHICLES, CONF_VISITORS, DOMAIN, LOGGER
-from ...engine.model import Capabilities, DischargeSemantics, Outcome, Reading, Setpoint
+from ...engine.model import (
+    Capabilities,
+    DischargeSemantics,
+    IslandingStart,
+    Outcome,
+    Reading,
+    Setpoint,
+)
 from ..base import UnitContext, UnitInfo, UnitUnreachable
 from .classes import BATTERIES, Connection
 from .conduct import Conduct
@@ -46,7 +53,11 @@ class EchonetLiteUnit:
 
     def __init__(self, hass: HomeAssistant, context: UnitContext, hub: Hub) -> None:
         data = context.data
-        self.capabilities = Capabilities(discharge=DischargeSemantics.UNKNOWN)
+        # In an outage it may be long before its maps are read: until then it may carry
+        # the house.
+        self.capabilities = Capabilities(
+            discharge=DischargeSemantics.UNKNOWN, islanding=IslandingStart.BY_HAND
+        )
         self.poll_interval: timedelta | None = timedelta(seconds=hub.pace.fast_s)
         self._hass = hass
         self._context = context
