@@ -351,6 +351,27 @@ async def test_islanding_seen_by_nobody_but_the_reading(
     assert not home._may_write(runtime, park=True)
 
 
+@pytest.mark.usefixtures("recording_driver")
+async def test_a_portable_that_runs_on_its_own_battery_keeps_no_other_from_its_commands(
+    hass: HomeAssistant, advance: Advance
+) -> None:
+    """It speaks for itself alone, and is itself not written to."""
+    set_power(hass, GRID, 400.0)
+    entry = make_entry(
+        unit_data(DRIVER), unit_data(DRIVER, backup={"sockets_only": True})
+    )
+    home = await setup(hass, entry)
+    leaf, portable = home.units.values()
+    UNITS[portable.subentry_id].push(islanding=True, status=UnitStatus.ISLANDING)
+    await advance(2)
+    assert guard(home) is Guard.CLEAR
+    assert home._may_write(leaf, park=False)
+    assert not home._may_write(portable, park=False)
+    UNITS[leaf.subentry_id].push(islanding=True)
+    assert not home._may_write(leaf, park=False)
+    assert not home._may_write(portable, park=False)
+
+
 async def test_every_home_is_left_when_home_assistant_stops(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,

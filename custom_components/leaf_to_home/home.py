@@ -17,7 +17,7 @@ from .coordinator import UnitCoordinator
 from .engine.announced import without_past
 from .engine.battery import UnitSpec
 from .engine.guard import may_park
-from .engine.model import Decision, Guard, HomeMode, Site, UnitMode
+from .engine.model import Decision, Guard, HomeMode, Site, UnitMode, UnitStatus
 from .engine.outage_model import UnitBackup
 from .engine.requirement import Pattern, Requirement
 from .engine.savings import Savings, savings
@@ -339,18 +339,27 @@ class Home:
 
     def _may_write(self, runtime: UnitRuntime, *, park: bool) -> bool:
         """Return whether the unit may be written to at this very moment."""
-        if self._stopped or runtime.coordinator.data is None or self._outage():
+        if (
+            self._stopped
+            or runtime.coordinator.data is None
+            or self._outage_for(runtime)
+        ):
             return False
         if park:
             return may_park(self.state, dt_util.utcnow().timestamp())
         return self.state.guard is Guard.CLEAR
 
-    def _outage(self) -> bool:
-        """Return whether the mains sensor or a unit tells of an outage right now."""
+    def _outage_for(self, runtime: UnitRuntime) -> bool:
+        """Return whether the mains sensor or a unit tells of an outage right now.
+
+        What feeds nothing but its own sockets tells that of itself alone.
+        """
         mains = self._meters.mains
-        readings = [runtime.coordinator.data for runtime in self.units.values()]
         return (mains is not None and mains.present is False) or any(
-            reading.islanding for reading in readings if reading is not None
+            reading.islanding or reading.status is UnitStatus.ISLANDING
+            for each in self.units.values()
+            if (each is runtime or not each.backup.sockets_only)
+            and (reading := each.coordinator.data) is not None
         )
 
     def _should_park(self, runtime: UnitRuntime) -> bool:
@@ -366,7 +375,7 @@ class Home:
             and runtime.coordinator.data is not None
             and runtime.coordinator.last_update_success
             and self._listening.meter_speaks()
-            and not self._outage()
+            and not self._outage_for(runtime)
             and may_park(self.state, dt_util.utcnow().timestamp())
         )
 
