@@ -7,6 +7,7 @@ from typing import Any
 from .engine.outage_memory import OutageMemory
 from .engine.outage_model import (
     CARRYING,
+    Notice,
     NoticeCode,
     OutageDecision,
     OutagePhase,
@@ -67,7 +68,7 @@ def news(
         for notice in decision.notices:
             kind = _OF_NOTICE.get(notice.code)
             if kind is not None and (notice.code, notice.subject) not in stood:
-                yield kind, {"unit": notice.subject, **notice.values}
+                yield kind, {**_whose(notice), **notice.values}
         yield from _watches(decision_before.watch, decision.watch)
     if decision.ended is not None:
         yield OutageEvent.ENDED, figures(decision.ended)
@@ -87,6 +88,13 @@ def _phases(before: OutageMemory, decision: OutageDecision) -> Iterator[News]:
         yield OutageEvent.CARRIED, test
     elif (kind := _OF_PHASE.get(phase)) is not None:
         yield kind, test
+
+
+def _whose(notice: Notice) -> dict[str, Any]:
+    """Return the unit that a notice is about, or the leg, counted from 1."""
+    if notice.code is not NoticeCode.OVERLOAD:
+        return {"unit": notice.subject}
+    return {} if notice.subject is None else {"leg": int(notice.subject) + 1}
 
 
 def _watches(before: Watch | None, now: Watch | None) -> Iterator[News]:

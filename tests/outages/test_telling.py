@@ -11,8 +11,15 @@ import pytest
 
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.engine.model import UnitStatus
-from custom_components.leaf_to_home.engine.outage_model import OutagePhase
+from custom_components.leaf_to_home.engine.outage_memory import OutageMemory
+from custom_components.leaf_to_home.engine.outage_model import (
+    Notice,
+    NoticeCode,
+    OutageDecision,
+    OutagePhase,
+)
 from custom_components.leaf_to_home.logbook import async_describe_events
+from custom_components.leaf_to_home.outage_news import OutageEvent, news
 from tests.conftest import UNIT_ID, Advance, make_entry, setup, unit_data
 from tests.outages.houses import HEATER, LAMP, MAINS, PUMP, TIER_ID, cut, phase, shown
 from tests.outages.test_outages import notices, start
@@ -159,6 +166,17 @@ async def test_the_logbook_has_what_happened_in_the_words_of_the_event(
         "The grid is back (Test an outage)",
         "The outage is over: 0 min (Test an outage)",
     ]
+
+
+def test_an_overload_of_a_leg_names_the_leg_and_no_unit() -> None:
+    overload = OutageDecision(
+        phase=OutagePhase.OUTAGE,
+        since_s=None,
+        notices=(Notice(code=NoticeCode.OVERLOAD, subject="1"),),
+    )
+    calm = OutageDecision(phase=OutagePhase.OUTAGE, since_s=None)
+    memory = OutageMemory(phase=OutagePhase.OUTAGE)
+    assert list(news(memory, calm, overload)) == [(OutageEvent.OVERLOAD, {"leg": 2})]
 
 
 async def test_a_lamp_that_comes_on_with_the_power_is_put_back_but_for_people(
