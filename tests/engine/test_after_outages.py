@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from custom_components.leaf_to_home.engine.model import (
     Capabilities,
     Guard,
@@ -173,3 +175,36 @@ def test_beside_a_unit_that_cannot_island_the_other_one_carries_alone() -> None:
     usable_kwh = state.units["leaf"].stored_kwh
     assert usable_kwh is not None
     assert outage.runtime.usable_kwh < usable_kwh, "of one battery alone"
+
+
+@pytest.mark.parametrize("seen_w", [(0.0,), (45.0, 0.0, -45.0)], ids=["none", "both"])
+def test_a_station_that_says_it_is_tied_ends_what_it_told_beside_a_meter_near_zero(
+    seen_w: tuple[float, ...],
+) -> None:
+    """The sun may leave the meter about nothing all day, and the sensor be dead."""
+    it = house(sensor=False)
+    it.run(10.0)
+    it.set_grid(there=False)
+    it.run(60.0)
+    assert phase(it) is OutagePhase.OUTAGE
+    it.set_grid(there=True)
+    for second in range(0, 600, 5):
+        it.meter_stuck_w = seen_w[second // 50 % len(seen_w)]
+        it.tick(5.0)
+        assert phase(it) is OutagePhase.OUTAGE
+    for second in range(0, 180, 5):
+        it.meter_stuck_w = seen_w[second // 50 % len(seen_w)]
+        it.tick(5.0)
+    assert phase(it) is OutagePhase.NORMAL
+
+
+def test_who_was_told_by_a_sensor_that_died_does_not_believe_the_station_alone() -> (
+    None
+):
+    it = house()
+    it.run(10.0)
+    it.set_grid(there=False)
+    it.run(60.0)
+    it.sensor = it.islands = False
+    it.run(1800.0, 5.0)
+    assert phase(it) is OutagePhase.OUTAGE

@@ -200,20 +200,21 @@ def _signs(state: HomeState, inputs: Inputs, now_s: float) -> Signs:
 def _tied(state: HomeState, inputs: Inputs, now_s: float) -> bool:
     """Return whether meter or units show that the grid is there; no sensor does."""
     memory = state.outage
-    if state.proof_since_s is not None or any(
-        _moves_power(known, now_s) for known in inputs.units.values()
-    ):
-        memory.said_s = None
-        return True
     says = {key: _says_tied(known, now_s) for key, known in inputs.units.items()}
     said = any(says.values()) and all(
         says[key] for key, known in inputs.units.items() if can_carry(known)
     )
+    # A meter may see nothing for most of the time, or a sensor be dead for good.
+    mute = all(sign is None for sign in inputs.mains_signs)
+    memory.said_s = _since(memory.said_s, now_s, holds=said and mute)
+    if state.proof_since_s is not None or any(
+        _moves_power(known, now_s) for known in inputs.units.values()
+    ):
+        return True
     grid = inputs.grid
     if said and grid is not None and grid.fresh(now_s) and abs(grid.value) >= FLOW_W:
         # A meter that says the same all the time proves nothing alone.
         return True
-    memory.said_s = _since(memory.said_s, now_s, holds=said and not inputs.mains_signs)
     return memory.said_s is not None and now_s - memory.said_s >= SAID_BACK_S
 
 
