@@ -57,37 +57,38 @@ def news(
 
     That memory is the stored one after a restart, so that nothing is told twice.
     """
-    yield from _phases(before, decision)
+    test = {"test": True} if decision.test or before.test else {}
+    for kind in _phases(before, decision):
+        yield kind, test
     for tier, reason in decision.tiers_shed.items():
         if tier not in before.tiers:
-            yield OutageEvent.SHED, {"tier": tier, "reason": reason.value}
+            yield OutageEvent.SHED, {"tier": tier, "reason": reason.value, **test}
     for tier in before.tiers.keys() - decision.tiers_shed.keys():
-        yield OutageEvent.BROUGHT_BACK, {"tier": tier}
+        yield OutageEvent.BROUGHT_BACK, {"tier": tier, **test}
     if decision_before is not None:
         stood = {(notice.code, notice.subject) for notice in decision_before.notices}
         for notice in decision.notices:
             kind = _OF_NOTICE.get(notice.code)
             if kind is not None and (notice.code, notice.subject) not in stood:
-                yield kind, {**_whose(notice), **notice.values}
+                yield kind, {**_whose(notice), **notice.values, **test}
         yield from _watches(decision_before.watch, decision.watch)
     if decision.ended is not None:
         yield OutageEvent.ENDED, figures(decision.ended)
 
 
-def _phases(before: OutageMemory, decision: OutageDecision) -> Iterator[News]:
+def _phases(before: OutageMemory, decision: OutageDecision) -> Iterator[OutageEvent]:
     phase = decision.phase
     if phase is before.phase:
         return
-    test = {"test": True} if decision.test or before.test else {}
     if before.phase in UNAWARE and phase not in UNAWARE:
-        yield OutageEvent.BEGAN, test
+        yield OutageEvent.BEGAN
     if phase is OutagePhase.NORMAL and before.phase in CARRYING:
         # Nothing was off that had to come back first.
-        yield OutageEvent.GRID_BACK, test
+        yield OutageEvent.GRID_BACK
     if before.phase is OutagePhase.WAITING_FOR_PERSON and phase is OutagePhase.OUTAGE:
-        yield OutageEvent.CARRIED, test
+        yield OutageEvent.CARRIED
     elif (kind := _OF_PHASE.get(phase)) is not None:
-        yield kind, test
+        yield kind
 
 
 def _whose(notice: Notice) -> dict[str, Any]:

@@ -181,6 +181,8 @@ async def test_the_test_button_exercises_all_but_the_wire(
     assert phase(home) is OutagePhase.NORMAL
     assert shown(hass, PUMP) == "on"
     assert kinds(events)[-1] == "ended"
+    assert {"shed", "brought_back"} < set(kinds(events))
+    assert all(event["test"] is True for event in events), "each says that it is played"
     assert set(notices(hass)) == {"outage_summary_test"}
     assert "heater" in notices(hass)["outage_summary_test"]
     assert shown(hass, "sensor.home_outages_this_year") == "0"
