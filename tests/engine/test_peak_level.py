@@ -95,6 +95,43 @@ def test_a_departure_that_needs_more_raises_the_peak_as_little_as_may_be() -> No
     assert 4000.0 < plan.import_level_w < 4500.0
 
 
+@pytest.mark.parametrize("limit_w", [2000.0, 3000.0])
+def test_a_departure_goes_before_an_import_limit_beside_a_peak(limit_w: float) -> None:
+    """No level is above the limit, and the departure is met all the same."""
+    trip = Absence(departure_s=4 * 3600.0, back_s=20 * 3600.0, soc_percent=80.0)
+    task = capacity_task(
+        [1000.0] * 8,
+        stored_kwh=16.8,
+        absences=(trip,),
+        soft_limit_w=min(limit_w, 2500.0),
+        most_level_w=limit_w,
+    )
+    plan = make_plan(task, 0.0)
+    assert plan.problems == (ReasonCode.IMPORT_LIMIT,)
+    assert 79.0 <= plan.steps[3].soc_percent <= 84.0
+    assert (plan.import_level_w or 0.0) <= limit_w
+    bounded = make_plan(replace(task, main_limit_w=3500.0), 0.0)
+    assert max(step.grid_w for step in bounded.steps) <= 3501.0
+
+
+@pytest.mark.parametrize("averaged", [1, 3, 5, 12])
+def test_a_departure_soon_is_met_however_many_peaks_are_averaged(averaged: int) -> None:
+    """Half an hour pays for no level that all windows reach, but for a departure."""
+    trip = Absence(departure_s=1800.0, back_s=20 * 3600.0, soc_percent=80.0)
+    task = task_of(
+        stretch([CHEAP] * 16, [1000.0] * 16, step_s=900.0),
+        stored_kwh=26.8,
+        absences=(trip,),
+        soft_limit_w=2500.0,
+        peak_price=4.2 / averaged,
+        peaks_w=(2500.0,) * averaged,
+        end_price=CHEAP,
+    )
+    plan = make_plan(task, 0.0)
+    assert ReasonCode.DEPARTURE not in plan.problems
+    assert plan.steps[1].soc_percent >= 79.0
+
+
 def test_what_the_battery_can_carry_raises_no_peak() -> None:
     plan = make_plan(capacity_task([500.0, 5000.0, 5000.0, 500.0]), 0.0)
     assert plan.import_level_w is None

@@ -289,6 +289,16 @@ def test_a_departure_goes_before_a_soft_limit() -> None:
     assert max(step.grid_w for step in without.steps[:16]) <= 2001.0
 
 
+def test_charging_is_never_told_to_be_for_a_limit() -> None:
+    """The house is above it, and the departure is why more is bought all the same."""
+    near = stretch([CHEAP] * 16, [2500.0] * 16, step_s=900.0)
+    trip = Absence(departure_s=4 * HOUR_S, back_s=20 * HOUR_S, soc_percent=60.0)
+    task = task_of(near, stored_kwh=18.0, absences=(trip,), soft_limit_w=2000.0)
+    steps = make_plan(task, 0.0).steps[:16]
+    reasons = {s.intent.reason.code for s in steps if s.intent.kind is IntentKind.CHARGE}
+    assert reasons == {ReasonCode.DEPARTURE}
+
+
 def test_a_departure_is_met_however_dear_the_hours_before_it_are() -> None:
     """Cheap hours cost nothing here: no multiple of that would keep anything."""
     near = stretch([-0.05] * 6 + [0.60] * 4, [500.0] * 6 + [3000.0] * 4)

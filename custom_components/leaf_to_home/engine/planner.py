@@ -47,18 +47,17 @@ class Followed:
 def follow(task: Task, now_s: float) -> Followed:
     """Return the plan of least expected cost, with what it does.
 
-    A departure goes before a soft limit; of a month's peak it raises the level.
+    A departure goes before a soft limit; of a month's peak it raises the level first.
     """
-    followed = _follow(task, now_s)
-    limited = task.soft_limit_w is not None and task.peak_price is None
-    if limited and ReasonCode.DEPARTURE in followed.plan.problems:
-        followed = _follow(replace(task, exceeds=True), now_s)
+    paid_w = task.soft_limit_w
+    task = at_best_level(task)
+    followed = _follow(task, paid_w, now_s)
+    if paid_w is not None and ReasonCode.DEPARTURE in followed.plan.problems:
+        followed = _follow(replace(task, exceeds=True), paid_w, now_s)
     return followed
 
 
-def _follow(task: Task, now_s: float) -> Followed:
-    paid_w = task.soft_limit_w
-    task = at_best_level(task)
+def _follow(task: Task, paid_w: float | None, now_s: float) -> Followed:
     program = Program(task)
     near, far = program.solve()
     walker = _Walker(program)
@@ -281,9 +280,6 @@ class _Walker:
     ) -> ReasonCode:
         """Return what decides the step, beside price and value."""
         task, stretch = self.program.task, sweep.stretch
-        limit_w = task.soft_limit_w
-        if limit_w is not None and stretch.draw_w[index].max() > limit_w:
-            return ReasonCode.IMPORT_LIMIT
         begin_s = float(stretch.starts_s[index])
         ahead = (a for a in self._absences if a.departure_s > begin_s)
         trip = next(ahead, None)
@@ -296,6 +292,9 @@ class _Walker:
             if stored_kwh < asked_kwh:
                 return ReasonCode.DEPARTURE
             return ReasonCode.CHEAP_PRICE
+        limit_w = task.soft_limit_w
+        if limit_w is not None and stretch.draw_w[index].max() > limit_w:
+            return ReasonCode.IMPORT_LIMIT
         if option.kind is IntentKind.ABSORB:
             return ReasonCode.SOLAR_SURPLUS
         if option.kind is IntentKind.HOLD:
