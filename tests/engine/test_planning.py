@@ -388,6 +388,32 @@ def test_a_trip_that_was_announced_ends_when_it_was_said_to() -> None:
     assert returned.intent.reason.values["soc_percent"] < left_percent - 5.0
 
 
+@pytest.mark.parametrize(
+    ("time", "back"),
+    [("2026-11-24T07:30", "2026-11-24T17:00"), ("2026-11-24T09:00",) * 2],
+    ids=["a usual trip", "a watch"],
+)
+def test_what_falls_into_a_trip_under_way_asks_for_nothing(
+    time: str, back: str
+) -> None:
+    """Nobody can charge a car that is away, and nobody is told that it falls short."""
+    state, inputs = home(bands())
+    back_s = at("2026-11-25T18:00")
+    trips = (
+        Departure(time_s=at("2026-11-23T08:00"), soc_percent=60.0, back_s=back_s),
+        Departure(time_s=at(time), soc_percent=80.0, back_s=at(back)),
+    )
+    inputs = replace(inputs, units={"unit0": UnitInputs(spec=LEAF, departures=trips)})
+    state.units["unit0"].connected = False
+    plan = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)["unit0"]
+    assert plan.problems == ()
+    gone = [step for step in plan.steps if not step.home]
+    assert (gone[0].start_s, gone[-1].end_s) == (
+        NOW_S,
+        min(back_s, plan.steps[-1].end_s),
+    )
+
+
 def test_a_car_that_was_never_away_so_long_may_be_back_soon() -> None:
     state, inputs = home(bands())
     past = Past()

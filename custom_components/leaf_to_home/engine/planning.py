@@ -378,22 +378,24 @@ def _on_the_road(
 
     What is known to be stored is from before.
     """
-    for place, trip in enumerate(told):
-        if trip.departure_s <= now_s < trip.back_s:
-            under_way = replace(trip, departure_s=now_s, soc_percent=0.0)
-            return (*told[:place], under_way, *told[place + 1 :])
-    back_s = presence.back_s(tariff, now_s)
-    # A trip that should begin meanwhile has begun early, and asks for nothing now.
-    early = [trip for trip in told if now_s < trip.departure_s < back_s]
-    kwh, shares = presence.energies(tariff, now_s, spec.capacity_kwh)
+    under_way = [trip for trip in told if trip.departure_s <= now_s < trip.back_s]
+    if under_way:
+        back_s = max(trip.back_s for trip in under_way)
+        energies, chances = under_way[0].energies_kwh, under_way[0].chances
+    else:
+        back_s = presence.back_s(tariff, now_s)
+        kwh, shares = presence.energies(tariff, now_s, spec.capacity_kwh)
+        energies, chances = tuple(kwh.tolist()), tuple(shares.tolist())
+    # What should begin meanwhile is a part of it, and asks for nothing now.
+    meanwhile = [trip for trip in told if now_s < trip.departure_s < back_s]
     now = Absence(
         departure_s=now_s,
-        back_s=max([back_s, *(trip.back_s for trip in early)]),
+        back_s=max([back_s, *(trip.back_s for trip in meanwhile)]),
         soc_percent=0.0,
-        energies_kwh=tuple(kwh.tolist()),
-        chances=tuple(shares.tolist()),
+        energies_kwh=energies,
+        chances=chances,
     )
-    return (now, *(trip for trip in told if trip not in early))
+    return (now, *(t for t in told if t not in under_way and t not in meanwhile))
 
 
 def _task(
