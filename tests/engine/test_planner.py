@@ -335,6 +335,19 @@ def test_what_is_kept_for_a_limit_says_so() -> None:
     assert plan.steps[0].intent.reason.code is ReasonCode.IMPORT_LIMIT
 
 
+def test_a_switched_unit_that_may_take_less_than_it_can_has_a_plan() -> None:
+    """It cannot charge at so little, nor give: all that is left is to hold."""
+    task = task_of(
+        night_and_evening(),
+        spec=REAL,
+        charge_w=50.0,
+        discharge_w=0.0,
+        switched=True,
+        idle_charge_w=50.0,
+    )
+    assert set(kinds(make_plan(task, 0.0), 12)) == {IntentKind.HOLD}
+
+
 def test_a_capacity_price_and_a_main_limit_shave_the_peak() -> None:
     """6.8 kWh above the reserve carry 12 hours of 5 kW at 4.47 kW of import at best."""
     near = stretch([CHEAP] * 6 + [DEAR] * 6, [5000.0] * 12)

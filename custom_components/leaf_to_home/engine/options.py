@@ -107,7 +107,7 @@ class _Builder:
         shape = draw.shape
         everywhere = np.ones(shape, dtype=bool)
         hold = self._column(np.full(shape, -task.idle_charge_w))
-        if task.idle_charge_w == 0.0:
+        if task.idle_charge_w < self.least_w:
             self._offer(Option(IntentKind.HOLD, 0.0), [(hold, everywhere)])
         charges = task.charge_w >= self.least_w
         surplus = charges and bool(draw.min(initial=0.0) < 0.0)
