@@ -236,6 +236,20 @@ def test_the_loop_keeps_the_planned_peak_while_the_plan_leads(
     assert state.copy().window.planned_w == state.window.planned_w
 
 
+def test_the_peak_that_the_plan_of_a_car_on_the_road_pays_for_is_kept() -> None:
+    """The other unit's plan stands on it."""
+    state, where = led(HomeMode.AUTOMATIC, None)
+    box = UnitInputs(
+        spec=LINEAR,
+        plan=Intent(
+            kind=IntentKind.HOLD, power_w=0.0, reason=Reason(code=ReasonCode.PLAN)
+        ),
+    )
+    car = UnitInputs(spec=LINEAR, plan=None, plan_level_w=5000.0)
+    plan_level(state, Inputs(site=where, units={"car": car, "box": box}))
+    assert soft_limit_w(state, where, START_S) == 5000.0
+
+
 def test_the_users_limit_is_below_every_plan() -> None:
     state, where = led(HomeMode.AUTOMATIC, 5000.0)
     state.settings = replace(state.settings, import_limit_w=3000.0)
@@ -251,6 +265,9 @@ def test_last_months_peak_is_kept_only_where_no_plan_knows_better(
     state.window.peaks_w = {"2000-01": [8000.0]}
     assert soft_limit_w(state, where, START_S) == (level_w or 2500.0)
     state.window.planned_w = None
+    assert soft_limit_w(state, where, START_S) == 8000.0
+    # What was stored of a month may have been nothing.
+    state.window.peaks_w["2000-02"] = []
     assert soft_limit_w(state, where, START_S) == 8000.0
 
 

@@ -99,13 +99,11 @@ def plan_level(state: HomeState, inputs: Inputs) -> None:
 
     It is 0 where they mean to pay for no new one, and None where no plan leads.
     """
-    levels = [
-        known.plan_level_w or 0.0
-        for known in inputs.units.values()
-        if known.plan is not None
-    ]
     led = state.settings.mode in (HomeMode.AUTOMATIC, HomeMode.OBSERVE)
-    state.window.planned_w = max(levels, default=None) if led else None
+    led &= any(known.plan is not None for known in inputs.units.values())
+    # What the plan of a unit that is away pays for the others count on, too.
+    levels = [known.plan_level_w or 0.0 for known in inputs.units.values()]
+    state.window.planned_w = max(levels) if led else None
 
 
 def counted_w(state: HomeState, site: Site, now_s: float) -> tuple[float, ...]:
@@ -140,10 +138,11 @@ def _last_month_w(state: HomeState, site: Site, now_s: float) -> float:
     """Return what the last month that was measured came to, W."""
     assert site.capacity is not None
     this_month = site.tariff.month(now_s)
-    before = [month for month in state.window.peaks_w if month < this_month]
+    peaks = state.window.peaks_w
+    before = [month for month in peaks if month < this_month and peaks[month]]
     if not before:
         return 0.0
-    counted = state.window.peaks_w[max(before)][: site.capacity.peaks_averaged]
+    counted = peaks[max(before)][: site.capacity.peaks_averaged]
     return sum(counted) / len(counted)
 
 
