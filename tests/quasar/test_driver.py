@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -17,9 +19,11 @@ from custom_components.leaf_to_home.engine.model import (
 from custom_components.leaf_to_home.units.base import UnitUnreachable
 from custom_components.leaf_to_home.units.quasar import notices
 from custom_components.leaf_to_home.units.quasar.driver import QuasarUnit
+from custom_components.leaf_to_home.units.quasar.pace import PACE
 from tests.conftest import UNIT_ID
 
 from .conftest import (
+    QUICK,
     SERIAL,
     SPEC,
     Charger,
@@ -114,6 +118,20 @@ async def _knows_soc(unit: QuasarUnit) -> bool:
     return reading.soc_percent is not None
 
 
+async def test_the_charger_is_given_time_after_each_write(
+    hass: HomeAssistant, station: Charger, make_unit: MakeUnit
+) -> None:
+    hass.data[PACE] = replace(QUICK, after_write_s=0.4)
+    unit = await make_unit(station)
+    await unit.connect()
+    await applied(unit, 2000.0)
+    times_s = [
+        datetime.fromisoformat(line["time"]).timestamp() for line in station.commands()
+    ]
+    assert len(times_s) == len(CONTROL) + 2
+    assert all(after - before >= 0.35 for before, after in pairwise(times_s))
+
+
 async def test_the_main_limit_is_told_to_the_charger(
     station: Charger, make_unit: MakeUnit
 ) -> None:
@@ -177,6 +195,30 @@ async def _idle(unit: QuasarUnit) -> bool:
     return (await unit.read()).status is UnitStatus.IDLE
 
 
+async def test_a_car_that_begins_late_is_not_kept_going_either(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    """It waited for longer than a charger is left alone, and nobody renews it."""
+    unit = await make_unit(station)
+    await unit.connect()
+    await station.ask("hold 2")
+    await applied(unit, -2000.0)
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + 2.0 * QUICK.renew_s + QUICK.watchdog_s + QUICK.settle_s
+    while loop.time() < end_s:
+        assert (await unit.read()).status is UnitStatus.STARTING
+        await asyncio.sleep(0.3)
+    assert "watchdog" not in station.events()
+    await station.ask("hold off")
+
+    async def stopped() -> bool:
+        await unit.read()
+        return "watchdog" in station.events()
+
+    await until(stopped)
+    await until(lambda: _idle(unit))
+
+
 async def test_what_is_renewed_goes_on(station: Charger, make_unit: MakeUnit) -> None:
     unit = await make_unit(station)
     await unit.connect()
@@ -236,6 +278,26 @@ async def test_what_stands_from_before_is_adopted(
     assert station.writes()[seen:] == []
     await second.park()
     assert (await station.ask())["setpoint_w"] == 0
+
+
+async def test_what_the_watchdog_has_ended_before_our_start_is_nobody_elses(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    """Home Assistant was killed, and is back after the watchdog's time."""
+    first = await make_unit(station)
+    await first.connect()
+    await applied(first, 2000.0)
+    await until(lambda: "watchdog" in station.events())
+    second = await make_unit(station)
+    await second.connect()
+    # The meter is not there yet: nothing is commanded for a while.
+    end_s = asyncio.get_running_loop().time() + 2.0 * QUICK.settle_s
+    while asyncio.get_running_loop().time() < end_s:
+        assert not (await second.read()).changed_elsewhere
+        await asyncio.sleep(0.2)
+    # It is still ours to give back.
+    assert (await second.give_back()).kind is OutcomeKind.APPLIED
+    assert not (await station.ask())["remote"]
 
 
 async def lead(station: Charger, power_w: int) -> None:
@@ -317,6 +379,20 @@ async def test_giving_back(
     await unit.apply(setpoint(0.0))
     assert (await station.ask())["remote"]
     assert issues(hass) == set()
+
+
+async def test_given_back_after_the_watchdog_has_stopped_it(
+    hass: HomeAssistant, station: Charger, make_unit: MakeUnit
+) -> None:
+    """The network was away: nothing of ours runs, but we are still in control."""
+    unit = await make_unit(station)
+    await unit.connect()
+    await applied(unit, 2000.0)
+    await until(lambda: "watchdog" in station.events())
+    assert (await unit.read()).restarts == 1
+    await unit.give_back()
+    assert not (await station.ask())["remote"]
+    assert issues(hass) == {notices.ISSUE_GIVEN_BACK}
 
 
 async def test_not_given_back_while_an_outage_may_be_near(

@@ -97,7 +97,10 @@ class Carrier:
         sight, orders = self._watcher.sight, self._watcher.orders
         assert sight is not None
         assert orders is not None
-        if not self._watcher.ours or not orders.remote:
+        conduct = self._conduct
+        # Also where its watchdog or a restart has ended what we told it.
+        ours = conduct.standing_w is not None or await self.link.is_ours(orders)
+        if not ours or conduct.elsewhere or not orders.remote:
             if self._conduct.standing_w is not None:
                 self._conduct.command(None, asyncio.get_running_loop().time())
             return outcome(OutcomeKind.APPLIED, detail=NOT_OURS)

@@ -20,11 +20,11 @@ from ...site import main_limits_w
 from ..base import UnitContext, UnitInfo, UnitUnreachable
 from .carrier import ASKING, SLOW, Carrier, outcome
 from .commander import OutOfTime
-from .conduct import MOVES_W
+from .conduct import MOVES_W, STOPPED
 from .link import Link, Refused
 from .notices import ISSUE_NOT_GIVEN_BACK, ISSUE_OTHER_CHARGER, Notices
 from .pace import PACE, Pace
-from .registers import LEAST_AVAILABLE_W, MOST_W, TIMEOUT, UNIT_ID, Orders
+from .registers import LEAST_AVAILABLE_W, MOST_W, UNIT_ID
 from .watcher import Watcher
 
 CONF_SERIAL: Final = "serial_number"
@@ -196,11 +196,15 @@ class QuasarUnit:
         What another controller has begun is respected, as if it had come later.
         """
         orders = await link.orders()
-        if await is_ours(link, orders, self._pace):
+        if not orders.remote:
+            return
+        sight = await link.sight()
+        if not await link.is_ours(orders):
+            self._watcher.find_led(sight, orders)
+        elif orders.power_w == 0 or sight.state not in STOPPED:
             now_s = asyncio.get_running_loop().time()
             self._watcher.conduct.command(orders.power_w, now_s)
-        elif orders.remote:
-            self._watcher.find_led(await link.sight(), orders)
+        # Else its watchdog has ended the power that still stands in the register.
 
     def _connected(self) -> Carrier:
         if self._carrier is None:
@@ -210,18 +214,25 @@ class QuasarUnit:
     def _leaves_alone(self) -> bool:
         """Return whether the charger is not read, so that its watchdog stops it.
 
-        Afterwards it is read again.
+        Afterwards it is read again. Where somebody else has taken over that is done
+        only once: they may renew it themselves.
         """
         now_s = asyncio.get_running_loop().time()
         pace, sight = self._pace, self._watcher.sight
-        unattended_s = self._watcher.conduct.unattended_for(now_s)
+        conduct = self._watcher.conduct
+        unattended_s = conduct.unattended_for(now_s)
+        alone_s = (
+            unattended_s - pace.renew_s
+            if conduct.elsewhere
+            else conduct.silent_for(now_s)
+        )
         moves = sight is not None and (
             sight.running or abs(sight.power_w or 0.0) > MOVES_W
         )
         alone = (
             moves
             and unattended_s >= pace.renew_s
-            and unattended_s < pace.renew_s + pace.watchdog_s + pace.settle_s
+            and alone_s < pace.watchdog_s + pace.settle_s
         )
         if alone and not self._left_alone:
             LOGGER.warning(
@@ -259,11 +270,6 @@ class QuasarUnit:
 def params_of(data: dict[str, Any]) -> ModbusTcpParams:
     """Return where the charger is."""
     return ModbusTcpParams(host=data[CONF_HOST], port=data[CONF_PORT])
-
-
-async def is_ours(link: Link, orders: Orders, pace: Pace) -> bool:
-    """Return whether it is us who control it: nobody else sets the same watchdog."""
-    return orders.remote and await link.value(TIMEOUT) == round(pace.watchdog_s)
 
 
 def available_w(entry: ConfigEntry, spec: UnitSpec) -> int:

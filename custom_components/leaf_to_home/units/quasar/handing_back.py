@@ -8,7 +8,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from ...const import LOGGER
 from .commander import Commander, OutOfTime
-from .driver import is_ours, params_of
+from .driver import params_of
 from .link import Link, Refused
 from .notices import ISSUE_GIVEN_BACK, ISSUE_NOT_GIVEN_BACK, async_tell
 from .pace import PACE, Pace
@@ -28,7 +28,7 @@ async def async_give_back(
     try:
         async with async_get_temporary_unit(hass, params_of(data), UNIT_ID) as unit:
             link = Link(unit, pace)
-            if not await is_ours(link, await link.orders(), pace):
+            if not await link.is_ours(await link.orders()):
                 return
             given = allowed and await _give_back(link, pace)
     except (HomeAssistantError, Refused, OutOfTime) as err:

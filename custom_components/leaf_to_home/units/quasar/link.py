@@ -20,6 +20,7 @@ from .registers import (
     CONTROL_BLOCK,
     IDENTITY_BLOCK,
     STATE_BLOCK,
+    TIMEOUT,
     Identity,
     Nonsense,
     Orders,
@@ -72,6 +73,11 @@ class Link:
     async def value(self, address: int) -> int:
         """Read one register."""
         return (await self.read(address, 1))[0]
+
+    async def is_ours(self, orders: Orders) -> bool:
+        """Return whether it is us who control: nobody else sets the same watchdog."""
+        timeout_s = round(self._pace.watchdog_s)
+        return orders.remote and await self.value(TIMEOUT) == timeout_s
 
     async def read(self, address: int, count: int) -> list[int]:
         """Read registers."""
