@@ -5,12 +5,14 @@ import json
 from typing import Any
 
 from homeassistant.components import mqtt
+from homeassistant.components.mqtt import util as mqtt_util
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.leaf_to_home.engine.model import OutcomeKind, UnitStatus
 from custom_components.leaf_to_home.units.base import UnitUnreachable
+from custom_components.leaf_to_home.units.battery_emulator import finding, hearing
 from custom_components.leaf_to_home.units.pack import (
     Balancing,
     PackCondition,
@@ -286,6 +288,31 @@ async def test_without_mqtt_a_unit_says_so(
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_mqtt_that_is_long_in_coming_is_found_all_the_same(
+    hass: HomeAssistant,
+    mqtt_entry: MockConfigEntry,
+    start_emulator: StartEmulator,
+    make_unit: MakeUnit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It waits for a new password, say; core lets nobody wait for longer than 50 s."""
+    await start_emulator()
+    assert await hass.config_entries.async_unload(mqtt_entry.entry_id)
+    unit = make_unit()
+    with monkeypatch.context() as patched:
+        patched.setattr(mqtt_util, "AVAILABILITY_TIMEOUT", 0.1)
+        patched.setattr(hearing, "FIRST_WAIT_S", 0.1)
+        patched.setattr(finding, "WAIT_S", 0.1)
+        for _ in range(2):
+            with pytest.raises(UnitUnreachable, match="no connection to an MQTT"):
+                await unit.connect()
+            with pytest.raises(finding.SearchError, match="no_broker"):
+                await finding.async_search(hass, None)
+    assert await hass.config_entries.async_setup(mqtt_entry.entry_id)
+    await unit.connect()
+    assert (await unit.read()).soc_percent is not None
+
+
 async def test_silence_is_named(
     hass: HomeAssistant, mqtt_entry: MockConfigEntry, make_unit: MakeUnit
 ) -> None:

@@ -9,6 +9,7 @@ from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
+from ...mqtt_ready import async_mqtt_ready
 from .messages import Info, MessageError, parse_info, parse_online
 from .topics import INFO, STATUS, Subscriptions
 
@@ -66,7 +67,7 @@ def clean_topic(text: str) -> str | None:
 
 async def async_search(hass: HomeAssistant, topic: str | None) -> list[Found]:
     """Return the emulator at `topic`, or all of them."""
-    if not await mqtt.async_wait_for_mqtt_client(hass):
+    if not await async_mqtt_ready(hass, WAIT_S):
         raise SearchError("no_broker")
     found: dict[str, Found] = {}
     offline = False

@@ -13,6 +13,7 @@ from homeassistant.util import dt as dt_util
 
 from ...const import LOGGER
 from ...engine.state import to_dict
+from ...mqtt_ready import async_mqtt_ready
 from ...sources.base import INTERVALS_OF_AGE, MIN_AGE_S, Interval
 from ..pack import PackCondition
 from .messages import (
@@ -87,7 +88,7 @@ class Hearing:
 
     async def async_start(self) -> None:
         """Listen, and wait for a first word where there is none that counts."""
-        if not await mqtt.async_wait_for_mqtt_client(self._hass):
+        if not await async_mqtt_ready(self._hass, FIRST_WAIT_S):
             return
         if self._subscriptions is None:
             self._subscriptions = await self._async_subscribe()
