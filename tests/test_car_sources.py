@@ -10,6 +10,7 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import mqtt
+from homeassistant.components.mqtt import util as mqtt_util
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -29,6 +30,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.leaf_to_home.const import DOMAIN
 from custom_components.leaf_to_home.home import Home
+from custom_components.leaf_to_home.sources import ovms
 from custom_components.leaf_to_home.sources.leafspy import GAP_S, LONGEST, read
 from tests import recording
 from tests.conftest import EVENING, UNIT_ID, Advance, make_entry, unit_data
@@ -508,6 +510,32 @@ async def test_ovms_is_asked_and_heard_over_a_real_broker(
         await until(
             lambda: ("client/leaf_to_home/active", "0") in module.heard, "the end"
         )
+    finally:
+        module.stop()
+
+
+async def test_ovms_is_heard_when_mqtt_comes_late(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broker_port: int,
+) -> None:
+    """Core itself gives up waiting for it after 50 s."""
+    (broker,) = hass.config_entries.async_entries(mqtt.DOMAIN)
+    assert await hass.config_entries.async_unload(broker.entry_id)
+    monkeypatch.setattr(mqtt_util, "AVAILABILITY_TIMEOUT", 0.1)
+    monkeypatch.setattr(ovms, "PATIENCE_S", 0.1)
+    module = Module(broker_port)
+    try:
+        module.metrics = {"v/b/soc": "57.5"}
+        source = {"kind": "ovms", "topic_prefix": PREFIX}
+        home, entry = await home_with(hass, monkeypatch, source)
+        await until(lambda: "OVMS cannot be heard" in caplog.text, "the warning")
+        sources = home.units[UNIT_ID].car_sources
+        assert sources is not None
+        assert await hass.config_entries.async_setup(broker.entry_id)
+        await until(lambda: sources.elsewhere()[""].soc_percent, "the answer")
+        assert await hass.config_entries.async_unload(entry.entry_id)
     finally:
         module.stop()
 

@@ -12,6 +12,7 @@ from homeassistant.helpers.importlib import async_import_module
 from homeassistant.util import dt as dt_util
 
 from ..const import LOGGER
+from ..mqtt_ready import async_mqtt_loaded, async_mqtt_ready
 from .car import ODOMETER, PLUGGED, SOC, SOH, CarSource
 
 MQTT: Final = "homeassistant.components.mqtt"
@@ -19,10 +20,14 @@ MQTT: Final = "homeassistant.components.mqtt"
 CLIENT: Final = "client/leaf_to_home"
 # The module forgets a client that has not said so for two minutes.
 SAY_AGAIN: Final = timedelta(seconds=50)
+# After this a person is told what is missing. It is waited for all the same.
+PATIENCE_S: Final = 60.0
 METRICS: Final = {"v/b/soc": SOC, "v/b/soh": SOH, "v/p/odometer": ODOMETER}
 # Whatever moves through the plug, it is plugged in; nothing says that it is not.
 MOVES: Final = ("v/c/charging", "v/g/generating")
 CONNECTED: Final = "s/v3/connected"
+AWAITED: Final = "v/b/soc"
+QOS: Final = 0
 LONGEST: Final = 32
 
 
@@ -39,7 +44,7 @@ class OvmsSource(CarSource):
 
     @override
     async def async_start(self, on_update: Callable[[], None]) -> None:
-        """Subscribe, and ask for everything as it is now."""
+        """Subscribe, and ask for everything as it is then."""
         await super().async_start(on_update)
         # A broker that is away keeps nobody waiting.
         self._task = self._hass.async_create_background_task(
@@ -48,9 +53,9 @@ class OvmsSource(CarSource):
 
     async def _async_listen(self) -> None:
         mqtt = await async_import_module(self._hass, MQTT)
-        if not await mqtt.async_wait_for_mqtt_client(self._hass):
+        if not await async_mqtt_ready(self._hass, PATIENCE_S):
             LOGGER.warning("OVMS cannot be heard: MQTT is not set up")
-            return
+            await async_mqtt_loaded(self._hass)
         self._mqtt = mqtt
         try:
             for metric in (*METRICS, *MOVES, CONNECTED):
@@ -59,6 +64,7 @@ class OvmsSource(CarSource):
                         self._hass,
                         f"{self._prefix}metric/{metric}",
                         self._heard_of(metric),
+                        QOS,
                     )
                 )
             self._stops.append(
@@ -66,9 +72,16 @@ class OvmsSource(CarSource):
                     self._hass, self._async_stay, SAY_AGAIN, cancel_on_shutdown=True
                 )
             )
-            await self._async_ask()
         except HomeAssistantError as err:
             LOGGER.warning("OVMS cannot be heard: %s", err)
+            return
+        # An answer that comes before we listen is a retained message by then. This is
+        # also called when MQTT was away.
+        self._stops.append(
+            mqtt.async_on_subscribe_done(
+                self._hass, f"{self._prefix}metric/{AWAITED}", QOS, self._listens
+            )
+        )
 
     @override
     async def async_stop(self) -> None:
@@ -77,7 +90,7 @@ class OvmsSource(CarSource):
             self._task.cancel()
         while self._stops:
             self._stops.pop()()
-        if self._mqtt is not None and self._mqtt.is_connected(self._hass):
+        if self._mqtt is not None:
             await self._async_publish(f"{CLIENT}/active", "0")
         await super().async_stop()
 
@@ -87,13 +100,24 @@ class OvmsSource(CarSource):
         wanted = " ".join(metric.replace("/", ".") for metric in (*METRICS, *MOVES))
         await self._async_publish(f"{CLIENT}/request/metric", wanted)
 
+    @callback
+    def _listens(self) -> None:
+        self._hass.async_create_task(self._async_ask(), "OVMS is asked")
+
     async def _async_stay(self, _now: datetime) -> None:
-        """Go on to be a client that listens; without a broker nobody hears of it."""
-        if self._mqtt.is_connected(self._hass):
-            await self._async_publish(f"{CLIENT}/active", "1")
+        """Go on to be a client that listens."""
+        await self._async_publish(f"{CLIENT}/active", "1")
 
     async def _async_publish(self, topic: str, payload: str) -> None:
-        await self._mqtt.async_publish(self._hass, f"{self._prefix}{topic}", payload)
+        """Publish; without a broker nobody hears of it."""
+        if not self._mqtt.is_connected(self._hass):
+            return
+        try:
+            await self._mqtt.async_publish(
+                self._hass, f"{self._prefix}{topic}", payload
+            )
+        except HomeAssistantError as err:
+            LOGGER.debug("OVMS was not told: %s", err)
 
     def _heard_of(self, metric: str) -> Callable[[Any], None]:
         @callback
