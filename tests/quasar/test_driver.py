@@ -588,6 +588,20 @@ async def test_another_one_takes_over(
     assert (await station.ask())["setpoint_w"] == -2000
 
 
+async def test_another_one_takes_over_while_we_are_away(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    unit = await make_unit(station)
+    await unit.connect()
+    await applied(unit, 2000.0)
+    await lead(station, 3000)
+    await asyncio.sleep(QUICK.watchdog_s + 0.2)
+    seen = len(station.writes())
+    assert (await unit.read()).changed_elsewhere
+    assert (await unit.apply(setpoint(0.0))).detail == "changed_elsewhere"
+    assert station.writes()[seen:] == []
+
+
 async def test_started_by_somebody_else(station: Charger, make_unit: MakeUnit) -> None:
     unit = await make_unit(station)
     await unit.connect()

@@ -94,9 +94,10 @@ class Conduct:
         if self._is_ours(sight, orders, now_s, full=full):
             self.elsewhere_since_s = None
         elif was_away or was_failing:
-            # It has started anew, or stopped by itself while we were away.
+            # It has started anew, or stopped by itself while we were away. What runs
+            # under another command is another controller's.
             self.standing_w = None
-            self.elsewhere_since_s = None
+            self.elsewhere_since_s = now_s if _runs(sight, orders) else None
             self.restarts += 1
         elif self.elsewhere_since_s is None:
             self.elsewhere_since_s = now_s
