@@ -295,6 +295,9 @@ async def test_what_the_watchdog_has_ended_before_our_start_is_nobody_elses(
     while asyncio.get_running_loop().time() < end_s:
         assert not (await second.read()).changed_elsewhere
         await asyncio.sleep(0.2)
+    # A start that still stands would begin with the next car.
+    await second.park()
+    assert (await station.ask())["setpoint_w"] == 0
     # It is still ours to give back.
     assert (await second.give_back()).kind is OutcomeKind.APPLIED
     assert not (await station.ask())["remote"]

@@ -10,7 +10,7 @@ from .commander import Commander
 from .link import Link
 from .notices import ISSUE_GIVEN_BACK, ISSUE_NOT_GIVEN_BACK, Notices
 from .pace import Pace
-from .registers import MOST_W, QUEUED, ChargerState, Sight
+from .registers import MOST_W, QUEUED, ChargerState, Orders, Sight
 from .watcher import Watcher
 
 # The power at which a car tells its state of charge, W.
@@ -86,9 +86,10 @@ class Carrier:
     async def rest_if_ours(self) -> Outcome:
         """Stop what we have begun, and nothing else."""
         await self.look()
-        if not self._watcher.ours:
-            return outcome(OutcomeKind.APPLIED, detail=NOT_OURS)
         assert self._watcher.sight is not None
+        assert self._watcher.orders is not None
+        if not self._watcher.ours and not await self._left_over(self._watcher.orders):
+            return outcome(OutcomeKind.APPLIED, detail=NOT_OURS)
         return await self._rest(self._watcher.sight)
 
     async def give_back(self) -> Outcome:
@@ -147,6 +148,14 @@ class Carrier:
                 self._conduct.command(None, loop.time())
         told = watcher.soc.percent is not None
         return outcome(OutcomeKind.APPLIED if told else OutcomeKind.PENDING)
+
+    async def _left_over(self, orders: Orders) -> bool:
+        """Return whether a power of ours stands that its watchdog has ended."""
+        return (
+            not self._conduct.elsewhere
+            and orders.power_w != 0
+            and await self.link.is_ours(orders)
+        )
 
     def _blocked(self, setpoint: Setpoint, sight: Sight) -> Outcome | None:
         """Return why nothing may be written."""
