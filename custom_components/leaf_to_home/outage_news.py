@@ -58,8 +58,8 @@ def news(
     That memory is the stored one after a restart, so that nothing is told twice.
     """
     test = {"test": True} if decision.test or before.test else {}
-    for kind in _phases(before, decision):
-        yield kind, test
+    for phase_event in _phases(before, decision):
+        yield phase_event, test
     for tier, reason in decision.tiers_shed.items():
         if tier not in before.tiers:
             yield OutageEvent.SHED, {"tier": tier, "reason": reason.value, **test}
