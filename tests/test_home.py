@@ -330,7 +330,8 @@ async def test_publishing_is_not_controlling(
     stop = home.async_subscribe(shown)
     await run(hass, advance, 60)
     assert steps.calls >= 60
-    assert shown.calls == 6
+    # Once more where the first plan is late: it is shown at once.
+    assert 6 <= shown.calls <= 7
 
     # A change of status, mode, guard or outcome is shown at once.
     shown.calls = 0

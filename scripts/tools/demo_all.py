@@ -27,7 +27,7 @@ GRID: Final = "sensor.house_grid"
 PACK: Final = "Pack"
 # What draws steadily beside the house's people, and what a battery may give, W.
 STEADY_W: Final = 3000
-MOST_W: Final = {"leaf": 2300, "pack": 2500}
+MOST_W: Final = {"leaf": 3300, "pack": 1500}
 METERS: Final = (METER_ENTITY, PACK_METER, INPUT_POWER)
 CONFIGURATION: Final = f"""\
 template:

@@ -15,7 +15,7 @@ from .running_station import RunningStation
 
 # Enough for the peak to begin, the meters to settle and the charger to start; and for a
 # quarter of an hour to end of which too little is left for a start to pay.
-CHECK_TIMEOUT_S = 480.0
+CHECK_TIMEOUT_S = 840.0
 # It takes a few seconds; a machine may be busy.
 OUTAGE_TIMEOUT_S = 60.0
 NAMES = tuple(name.lower().replace(" ", "_") for name in (HOME, LEAF, PACK, PORTABLE))
