@@ -40,6 +40,7 @@ from tests.conftest import (
     wait_for,
 )
 from tests.living import covering, guard, meter, reached, run
+from tests.planned import settle
 from tests.recording import DRIVER, UNITS, RecordingUnit
 
 
@@ -325,13 +326,14 @@ async def test_publishing_is_not_controlling(
 ) -> None:
     home, unit = await covering(hass, freezer, recorded_entry, advance)
     await run(hass, advance, 30)
+    # A plan is shown at once, and on a busy machine the first one may be late.
+    await settle(hass, home)
     steps, shown = Counter(), Counter()
     home.async_subscribe_fast(steps)
     stop = home.async_subscribe(shown)
     await run(hass, advance, 60)
     assert steps.calls >= 60
-    # Once more where the first plan is late: it is shown at once.
-    assert 6 <= shown.calls <= 7
+    assert shown.calls == 6
 
     # A change of status, mode, guard or outcome is shown at once.
     shown.calls = 0

@@ -42,7 +42,7 @@ from .entity import (
     home_device_id,
 )
 from .home import Home, LeafToHomeConfigEntry
-from .sensor_description import ENERGY, POWER, SOC, TEXT, UnitSensorDescription
+from .sensor_description import ENERGY, POWER, SOC, TEXT, UnitSensorDescription, rounded
 
 HOURS = Significance(notable=0.5, share=0.1, least=0.1)
 # The end moves with every lamp: a new one is told when it is so much of the time that
@@ -74,7 +74,7 @@ def _runtime(
 ) -> Callable[[OutageDecision], float | None]:
     def value(decision: OutageDecision) -> float | None:
         runtime = decision.runtime
-        return None if runtime is None else _rounded(value_fn(runtime))
+        return None if runtime is None else rounded(value_fn(runtime), 2)
 
     return value
 
@@ -84,13 +84,9 @@ def _last(
 ) -> Callable[[OutageDecision], float | None]:
     def value(decision: OutageDecision) -> float | None:
         record = decision.record
-        return None if record is None else _rounded(value_fn(record))
+        return None if record is None else rounded(value_fn(record), 2)
 
     return value
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
 
 
 def _began(decision: OutageDecision) -> datetime | None:
@@ -119,11 +115,11 @@ def _runtime_details(home: Home) -> Mapping[str, Any]:
         return {}
     names = home.outages.names
     return {
-        "low": _rounded(runtime.low_h),
-        "high": _rounded(runtime.high_h),
-        "usable_kwh": _rounded(runtime.usable_kwh),
+        "low": rounded(runtime.low_h, 2),
+        "high": rounded(runtime.high_h, 2),
+        "usable_kwh": rounded(runtime.usable_kwh, 2),
         "without_tier": {
-            names.get(tier, tier): _rounded(gain)
+            names.get(tier, tier): rounded(gain, 2)
             for tier, gain in runtime.tier_gain_h.items()
         },
     }
@@ -187,7 +183,7 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         native_unit_of_measurement=UnitOfPower.WATT,
         significance=POWER,
         state_class=SensorStateClass.MEASUREMENT,
-        value_fn=lambda decision: _rounded(decision.carried_w),
+        value_fn=lambda decision: rounded(decision.carried_w, 2),
     ),
     OutageSensorDescription(
         key="last_outage",
@@ -204,7 +200,7 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         native_unit_of_measurement=UnitOfTime.MINUTES,
         significance=ENERGY,
         suggested_display_precision=0,
-        value_fn=lambda decision: _rounded(decision.lasted_min),
+        value_fn=lambda decision: rounded(decision.lasted_min, 2),
     ),
     OutageSensorDescription(
         key="last_outage_energy",
@@ -238,7 +234,7 @@ DESCRIPTIONS: tuple[OutageSensorDescription, ...] = (
         significance=ENERGY,
         state_class=SensorStateClass.TOTAL_INCREASING,
         suggested_display_precision=0,
-        value_fn=lambda decision: _rounded(decision.minutes_this_year),
+        value_fn=lambda decision: rounded(decision.minutes_this_year, 2),
     ),
 )
 TIER_DESCRIPTIONS: tuple[SensorEntityDescription, ...] = (
