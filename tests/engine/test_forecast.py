@@ -83,6 +83,22 @@ def test_the_present_level_fades() -> None:
     assert same == pytest.approx(plain)
 
 
+def test_a_home_without_a_past_leans_on_what_it_draws_now() -> None:
+    ahead = np.arange(0.0, 16.0, 2.0, dtype=np.float64)
+    plain = mean(DrawHistory().bins(moments(8))[0])
+    level = Level(load_w=3400.0, solar_w=None)
+    raised = mean(DrawHistory().bins(moments(8), level=level, ahead_h=ahead)[0])
+    assert raised[0] > plain[0] + 800.0
+    assert raised[7] == pytest.approx(plain[7], abs=1.0)
+    sun = np.full(8, 2000.0)
+    sunny = mean(DrawHistory().bins(moments(8), solar_forecast_w=sun)[0])
+    level = Level(load_w=None, solar_w=400.0)
+    clouded, _ = DrawHistory().bins(
+        moments(8), level=level, ahead_h=ahead, solar_forecast_w=sun
+    )
+    assert mean(clouded)[0] > sunny[0] + 800.0
+
+
 def test_a_clouded_sky_stays_clouded_for_a_while() -> None:
     past = history(14, solar_w=1500.0)
     ahead = np.arange(0.0, 2.0, 0.25, dtype=np.float64)

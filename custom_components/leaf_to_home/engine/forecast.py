@@ -174,13 +174,14 @@ class DrawHistory:
         solar = samples.solar
         if solar_forecast_w is not None:
             weight = weight * _likeness(solar_forecast_w, samples.forecast)
-        if level is not None and ahead_h is not None and weight[:1].any():
+        # Before leaning: a home without a past knows at least what it draws now.
+        load, solar, weight = _with_prior(
+            load, solar, weight, slots, self.days, solar_forecast_w
+        )
+        if level is not None and ahead_h is not None:
             load = _leaning(load, weight, level.load_w, ahead_h)
             solar = _clouded(solar, weight, level.solar_w, ahead_h)
-        values, weight = _with_prior(
-            load - solar, weight, slots, self.days, solar_forecast_w
-        )
-        return _bin_means(values, weight), np.array(BINS)
+        return _bin_means(load - solar, weight), np.array(BINS)
 
     def sunny(self, moments: Sequence[Moment]) -> NDArray[np.bool_]:
         """Return in which moments the sun ever shone; in all while nothing is known."""
@@ -326,26 +327,27 @@ def _clouded(
 
 
 def _with_prior(
-    values: Floats,
+    load: Floats,
+    solar: Floats,
     weight: Floats,
     slots: NDArray[np.int64],
     days: int,
     forecast_w: Floats | None,
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, Floats]:
     """Let the prior take part while few days are known, or a step knows nothing."""
     known = weight.sum(axis=1)
     lack = max(0.0, 1.0 - days / ENOUGH_DAYS)
     share = np.where(known > 0.0, lack * np.maximum(known, 0.1), 1.0)
     if not np.any(share > 0.0):
-        return values, weight
+        return load, solar, weight
     base_w = PRIOR_LOAD_W * np.array(PRIOR_SHAPE)[slots // 4]
     prior = base_w[:, None] * np.array(PRIOR_FACTORS)[None, :]
-    if forecast_w is not None:
-        # Beyond the forecast's reach the prior knows no sun.
-        prior = prior - np.nan_to_num(forecast_w)[:, None]
+    # Beyond the forecast's reach the prior knows no sun.
+    sun_w = np.zeros(len(slots)) if forecast_w is None else np.nan_to_num(forecast_w)
     prior_weight = share[:, None] * np.array(BINS)[None, :]
     return (
-        np.concatenate([values, prior], axis=1),
+        np.concatenate([load, prior], axis=1),
+        np.concatenate([solar, np.repeat(sun_w[:, None], len(BINS), axis=1)], axis=1),
         np.concatenate([weight, prior_weight], axis=1),
     )
 
