@@ -88,7 +88,7 @@ def test_a_home_without_a_past_leans_on_what_it_draws_now() -> None:
     plain = mean(DrawHistory().bins(moments(8))[0])
     level = Level(load_w=3400.0, solar_w=None)
     raised = mean(DrawHistory().bins(moments(8), level=level, ahead_h=ahead)[0])
-    assert raised[0] > plain[0] + 800.0
+    assert raised[0] == pytest.approx(3400.0)
     assert raised[7] == pytest.approx(plain[7], abs=1.0)
     sun = np.full(8, 2000.0)
     sunny = mean(DrawHistory().bins(moments(8), solar_forecast_w=sun)[0])

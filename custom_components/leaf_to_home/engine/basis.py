@@ -21,7 +21,8 @@ NEWS_S = 900.0
 class Change(StrEnum):
     """What has become of the basis of a plan.
 
-    `news`: it holds, but more is known now, such as that a car has not left.
+    `news`: it holds, but more is known now: that a car has not left, what the house
+    draws.
     `settings`: the user changed a number, which the limits and the departure rule keep
     at once. `prices`: some are others now, as forecast ones are every few minutes.
     `void`: another unit, car or contract.
@@ -58,13 +59,15 @@ class UnitBasis:
 class Basis:
     """What the plans of a home depend on; `contract` stands for all that a load fixes.
 
-    `prices` are those known when the plan was made, from that moment on.
+    `prices` are those known when the plan was made, from that moment on; `load_known`:
+    so is what the house drew then.
     """
 
     contract: str
     import_limit_w: float | None
     units: dict[str, UnitBasis]
     prices: list[PriceSlot]
+    load_known: bool = True
 
 
 def planned_units(state: HomeState, inputs: Inputs) -> list[str]:
@@ -92,6 +95,7 @@ def basis_of(state: HomeState, inputs: Inputs, now_s: float, contract: str) -> B
             for key in planned_units(state, inputs)
         },
         prices=list(inputs.site.tariff.known(now_s)),
+        load_known=state.load_w is not None,
     )
 
 
@@ -130,7 +134,8 @@ def change(made: Basis, now: Basis, now_s: float) -> Change:
         return Change.PRICES
     grown_s = _known_s(now.prices) - _known_s(made.prices)
     late = any(made.units[key].late != unit.late for key, unit in now.units.items())
-    return Change.NEWS if late or grown_s > NEWS_S else Change.NONE
+    heard = now.load_known and not made.load_known
+    return Change.NEWS if heard or late or grown_s > NEWS_S else Change.NONE
 
 
 def _other_car(made: UnitBasis, now: UnitBasis) -> bool:

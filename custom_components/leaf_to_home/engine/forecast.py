@@ -174,12 +174,12 @@ class DrawHistory:
         solar = samples.solar
         if solar_forecast_w is not None:
             weight = weight * _likeness(solar_forecast_w, samples.forecast)
-        # Before leaning: a home without a past knows at least what it draws now.
+        lack = max(0.0, 1.0 - self.days / ENOUGH_DAYS)
         load, solar, weight = _with_prior(
-            load, solar, weight, slots, self.days, solar_forecast_w
+            load, solar, weight, slots, lack, solar_forecast_w
         )
         if level is not None and ahead_h is not None:
-            load = _leaning(load, weight, level.load_w, ahead_h)
+            load = _leaning(load, weight, level.load_w, ahead_h, lack)
             solar = _clouded(solar, weight, level.solar_w, ahead_h)
         return _bin_means(load - solar, weight), np.array(BINS)
 
@@ -295,15 +295,20 @@ def _likeness(expected_w: Floats, forecast: Floats) -> Floats:
 
 
 def _leaning(
-    load: Floats, weight: Floats, level_w: float | None, ahead_h: Floats
+    load: Floats, weight: Floats, level_w: float | None, ahead_h: Floats, lack: float
 ) -> Floats:
-    """Return the loads moved towards the present one, fading."""
+    """Return the loads moved towards the present one, fading.
+
+    A home without a past (`lack` is 1) knows nothing better than what it draws now.
+    """
     if level_w is None:
         return load
     expected_w = float(load[0] @ weight[0]) / float(weight[0].sum())
     fade = np.exp(-ahead_h * 3600.0 / LEVEL_FADE_S)
-    away_w = min(max(level_w - expected_w, -LEVEL_MOST_W), LEVEL_MOST_W)
-    result: Floats = np.maximum(0.0, load + (LEVEL_SHARE * away_w * fade)[:, None])
+    share = LEVEL_SHARE + (1.0 - LEVEL_SHARE) * lack
+    most_w = LEVEL_MOST_W / (1.0 - lack) if lack < 1.0 else np.inf
+    away_w = min(max(level_w - expected_w, -most_w), most_w)
+    result: Floats = np.maximum(0.0, load + (share * away_w * fade)[:, None])
     return result
 
 
@@ -331,12 +336,11 @@ def _with_prior(
     solar: Floats,
     weight: Floats,
     slots: NDArray[np.int64],
-    days: int,
+    lack: float,
     forecast_w: Floats | None,
 ) -> tuple[Floats, Floats, Floats]:
-    """Let the prior take part while few days are known, or a step knows nothing."""
+    """Let the prior take part while days are lacking, or a step knows nothing."""
     known = weight.sum(axis=1)
-    lack = max(0.0, 1.0 - days / ENOUGH_DAYS)
     share = np.where(known > 0.0, lack * np.maximum(known, 0.1), 1.0)
     if not np.any(share > 0.0):
         return load, solar, weight
