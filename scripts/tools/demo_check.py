@@ -13,9 +13,9 @@ from .demo_setup import as_number
 from .running_home_assistant import RunningHomeAssistant
 from .running_station import RunningStation
 
-# Enough for the peak to begin, the meters to settle and the charger to start; and for a
-# quarter of an hour to end of which too little is left for a start to pay.
-CHECK_TIMEOUT_S = 840.0
+# Enough for the peak to begin, the meters to settle and the charger to start, also on a
+# machine that does much else.
+CHECK_TIMEOUT_S = 420.0
 # It takes a few seconds; a machine may be busy.
 OUTAGE_TIMEOUT_S = 60.0
 NAMES = tuple(name.lower().replace(" ", "_") for name in (HOME, LEAF, PACK, PORTABLE))

@@ -20,7 +20,7 @@ from scripts.tools.running_station import free_addresses
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(960)
+@pytest.mark.timeout(560)
 def test_check_shows_a_leaf_that_carries_the_evening() -> None:
     """A real Home Assistant, set up by its own flow, in the evening peak."""
     result = subprocess.run(
@@ -28,7 +28,7 @@ def test_check_shows_a_leaf_that_carries_the_evening() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=950,
+        timeout=550,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -42,7 +42,7 @@ def test_check_shows_a_leaf_that_carries_the_evening() -> None:
     _check_outage(result.stdout)
 
 
-@pytest.mark.timeout(960)
+@pytest.mark.timeout(560)
 def test_check_shows_a_station_that_was_told_to_carry_the_evening() -> None:
     """The same house behind a station, over real UDP; the station's log says so."""
     result = subprocess.run(
@@ -53,7 +53,7 @@ def test_check_shows_a_station_that_was_told_to_carry_the_evening() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=950,
+        timeout=550,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -78,7 +78,7 @@ def _check_outage(shown: str) -> None:
     assert "the outage is over and every load back after" in shown
 
 
-@pytest.mark.timeout(960)
+@pytest.mark.timeout(560)
 @pytest.mark.skipif(
     find_mosquitto() is None,
     reason="mosquitto is not installed; scripts/test installs it as root",
@@ -96,7 +96,7 @@ def test_check_shows_a_house_whose_batteries_share_the_evening() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=950,
+        timeout=550,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -118,7 +118,7 @@ def test_check_shows_a_house_whose_batteries_share_the_evening() -> None:
     assert switched[-1] == "0"
 
 
-@pytest.mark.timeout(960)
+@pytest.mark.timeout(560)
 def test_check_shows_a_portable_unit_that_was_switched_off_for_the_evening() -> None:
     """Its appliances run from it; the plug's own log says that it was switched."""
     result = subprocess.run(
@@ -129,7 +129,7 @@ def test_check_shows_a_portable_unit_that_was_switched_off_for_the_evening() -> 
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=950,
+        timeout=550,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
