@@ -230,6 +230,23 @@ async def test_refused(
     assert stored(home) == []
 
 
+async def test_what_stays_goes_on_no_trip(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the car beside it told, where both are asked."""
+    freezer.move_to(EVENING)
+    pack = unit_data(recording.DRIVER, preset="pack-24")
+    home = await setup_platforms(
+        hass, monkeypatch, Platform.SELECT, entry=recorded_home(pack)
+    )
+    both = {ATTR_ENTITY_ID: [MODE, "select.leaf_2_mode"]}
+    with pytest.raises(ServiceValidationError) as info:
+        await act(hass, "announce_trip", {"departure": "07:30"}, target=both)
+    assert info.value.translation_key == "trip_stays"
+    assert "LEAF 2" in await message(hass, info.value)
+    assert stored(home) == stored(home, SECOND) == []
+
+
 async def message(hass: HomeAssistant, error: ServiceValidationError) -> str:
     texts = await translation.async_get_translations(hass, "en", "exceptions", [DOMAIN])
     text = texts[f"component.{DOMAIN}.exceptions.{error.translation_key}.message"]

@@ -31,6 +31,7 @@ from .plan_problems import PlanProblems
 from .plan_store import PlanStore
 from .plans import HomePlans
 from .presets import async_load_presets
+from .renames import async_follow_renames
 from .replaying import async_end_replay
 from .services import async_setup_services
 from .services_trips import async_setup_trip_services
@@ -128,6 +129,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     await async_start_car_sources(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
+    entry.async_on_unload(async_follow_renames(hass, entry))
     await async_offer_stations(hass, entry)
     return True
 

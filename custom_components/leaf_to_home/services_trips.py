@@ -145,6 +145,8 @@ async def _async_get_trips(call: ServiceCall) -> ServiceResponse:
 
 def _requirement(unit: LeafToHomeUnitEntity, data: Mapping[str, Any]) -> Requirement:
     """Return the trip that is asked for; raise for what makes no sense."""
+    if not unit.unit.spec.leaves:
+        raise _invalid(unit, "trip_stays")
     now = dt_util.utcnow()
     departure = _moment(unit, data[ATTR_DEPARTURE], now)
     if departure <= now:

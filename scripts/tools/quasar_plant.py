@@ -41,6 +41,8 @@ class QuasarPlant:
     # A state that stands whatever else is going on, such as a queue.
     held_state: int | None = None
     errors_until_s: float = 0.0
+    # An error code that is told while it goes on all the same.
+    told_error: int = 0
     _session: bool = False
     _begun_s: float = 0.0
     _told_w: float = 0.0
@@ -188,7 +190,7 @@ class QuasarPlant:
         registers[526] = round(-plant.power_w) & 0xFFFF if self._session else 0
         registers[256] = int(self.locked)
         registers[537] = self._state(failing)
-        registers[542] = 0x0004 if failing else 0
+        registers[542] = 0x0004 if failing else self.told_error
         told = self._session and now_s - self._begun_s >= TELLS_S and not failing
         soc = int(plant.reported_soc_percent) if told else 0
         registers[538] = self.glitch if self.glitch is not None and soc else soc

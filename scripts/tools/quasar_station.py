@@ -8,7 +8,7 @@ importing. Each write is a line of JSON in the log, with its time.
 
 It obeys lines on its input and answers each with what is going on, as JSON: `state`,
 `unplug`, `plug`, `app take|start|stop`, `client ADDRESS VALUE`, `restart SECONDS`,
-`lock on|off`, `glitch PERCENT|off`, `hold STATE|off`, `reset`,
+`lock on|off`, `glitch PERCENT|off`, `hold STATE|off`, `error CODE`, `reset`,
 `habit none|silent|partial|empty|busy`. It ends with its input, where that is a pipe or
 a terminal.
 """
@@ -125,6 +125,8 @@ class Station:
                 plant.locked = how == "on"
             case ["glitch", value]:
                 plant.glitch = None if value == "off" else int(value)
+            case ["error", value]:
+                plant.told_error = int(value)
             case ["hold", value]:
                 plant.held_state = None if value == "off" else int(value)
             case ["reset"]:

@@ -680,6 +680,25 @@ async def test_errors_that_stay(
     assert station.writes() == []
 
 
+async def test_what_runs_with_an_error_can_be_stopped(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    unit = await make_unit(station)
+    await unit.connect()
+    await applied(unit, 2000.0)
+    await station.ask("error 16")
+    # Nothing more is begun or changed, but the car is not left to its watchdog.
+    outcome = await unit.apply(setpoint(3000.0))
+    assert (outcome.kind, outcome.detail) == (OutcomeKind.PENDING, "error_passing")
+    await applied(unit, 0.0)
+    assert station.writes()[-2:] == [(257, 2), (260, 0)]
+    assert not (await station.ask("state"))["session"]
+    # Where nothing of ours runs, nothing is written.
+    seen = len(station.writes())
+    assert (await unit.apply(setpoint(0.0))).detail == "error_passing"
+    assert len(station.writes()) == seen
+
+
 @pytest.mark.parametrize("state", [8, 10])
 async def test_a_queue_is_waited_for(
     hass: HomeAssistant, station: Charger, make_unit: MakeUnit, state: int

@@ -165,6 +165,9 @@ class Carrier:
         if since_s is not None and now_s - since_s < self._pace.heard_s:
             # Whoever decided did not know yet.
             return outcome(OutcomeKind.REFUSED, detail=CHANGED)
+        if setpoint.power_w == 0.0 and self._begun(sight):
+            # Whatever error it tells of: what we have begun we end.
+            return None
         if conduct.failed(now_s):
             return outcome(OutcomeKind.REFUSED, detail=ERROR)
         if sight.failing:
@@ -179,14 +182,16 @@ class Carrier:
             return outcome(OutcomeKind.PENDING, detail=QUEUE)
         return None
 
+    def _begun(self, sight: Sight) -> bool:
+        """Return whether a power of ours runs, or is about to."""
+        started = sight.running or sight.state is ChargerState.WAITING_FOR_CAR
+        return started and bool(self._conduct.standing_w)
+
     async def _run(
         self, power_w: int, sight: Sight, *, limited: bool = False
     ) -> Outcome:
         watcher = self._watcher
-        begun = sight.running or (
-            sight.state is ChargerState.WAITING_FOR_CAR
-            and bool(self._conduct.standing_w)
-        )
+        begun = sight.running or self._begun(sight)
         sight, orders = await self.commander.run(power_w, start=not begun)
         now_s = asyncio.get_running_loop().time()
         self._conduct.command(power_w, now_s)
