@@ -266,6 +266,13 @@ class Home:
             self.async_step()
             self._saver.async_request()
 
+    @callback
+    def async_rename_load(self, old: str, new: str) -> None:
+        """Remember a load that may be shed now by its new name."""
+        self.state = self.state.copy()
+        self.state.outage.rename(old, new)
+        self._saver.async_request()
+
     async def async_save_now(self) -> None:
         """Write the state; only what is on disk counts as persisted."""
         await self._saver.async_save_now()

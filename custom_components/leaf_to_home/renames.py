@@ -28,6 +28,7 @@ def async_follow_renames(
         if event.data["action"] != "update":
             return
         old, new = event.data["old_entity_id"], event.data["entity_id"]
+        entry.runtime_data.home.async_rename_load(old, new)
         for subentry in list(entry.subentries.values()):
             hass.config_entries.async_update_subentry(
                 entry, subentry, data=_with_name(subentry.data, old, new)

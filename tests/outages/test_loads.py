@@ -11,6 +11,7 @@ from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import (
     device_registry as dr,
     entity_component,
+    entity_registry as er,
     issue_registry as ir,
 )
 from homeassistant.setup import async_setup_component
@@ -22,7 +23,7 @@ from custom_components.leaf_to_home.engine.outage_model import OutagePhase
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.loads import KEPT
 from tests.conftest import EVENING, Advance, setup
-from tests.outages.houses import PUMP, TIER_ID, cut, furnish, house, phase, shown
+from tests.outages.houses import LAMP, PUMP, TIER_ID, cut, furnish, house, phase, shown
 from tests.outages.test_outages import notices
 
 DEMO: dict[str, str] = {
@@ -240,6 +241,28 @@ async def test_a_shed_load_that_vanishes_from_its_tier_is_not_waited_for(
     assert shown(hass, PUMP) == "on"
     assert not home.state.outage.loads
     assert "loads_shed" not in notices(hass)
+
+
+async def test_a_shed_load_that_is_renamed_comes_back(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
+) -> None:
+    freezer.move_to(EVENING)
+    await furnish(hass)
+    home = await begin(hass, advance, (PUMP, LAMP), soc_percent=99)
+    cut(hass, home)
+    await advance(70)
+    assert shown(hass, PUMP) == shown(hass, LAMP) == "off"
+    renamed = "input_boolean.well"
+    er.async_get(hass).async_update_entity(PUMP, new_entity_id=renamed)
+    await hass.async_block_till_done()
+    before, home = home, home.entry.runtime_data.home
+    assert home is not before
+    cut(hass, home)
+    await advance(70)
+    assert shown(hass, renamed) == "off"
+    assert home.state.outage.loads.keys() == {renamed, LAMP}
+    await go_out_and_back(hass, home, advance)
+    assert shown(hass, renamed) == shown(hass, LAMP) == "on"
 
 
 def missing(hass: HomeAssistant) -> set[str]:

@@ -134,6 +134,12 @@ class OutageMemory:
             setattr(new, name, dict(book))
         return new
 
+    def rename(self, old: str, new: str) -> None:
+        """Know a load by its new name: what was shed comes back under it."""
+        for name in ("loads", "seen"):
+            book = getattr(self, name)
+            setattr(self, name, {new if key == old else key: book[key] for key in book})
+
     def set_back(self, now_s: float) -> None:
         """Let nothing lie in the future, but when the outage began: that was right."""
         record = self.record
