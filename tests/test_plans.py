@@ -866,3 +866,21 @@ async def test_the_loop_goes_on_while_a_plan_is_made(
     assert steps >= 10
     jobs.release()
     await settle(hass, home)
+
+
+async def test_a_plan_made_before_the_draw_was_heard_is_made_anew(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    advance: Advance,
+) -> None:
+    """A new home would expect a plain house until the next quarter-hour otherwise."""
+    home = await planned(hass, monkeypatch, freezer, advance)
+    assert home.plans.report["made"] == 1
+    step = home.plans.plans[UNIT_ID].steps[0]
+    await live(hass, home, advance, 70, 3400.0)
+    assert home.plans.report["made"] == 2
+    after = home.plans.plans[UNIT_ID].steps[0]
+    assert after.grid_w + after.unit_w > step.grid_w + step.unit_w + 1000.0
+    await live(hass, home, advance, 120, 3400.0)
+    assert home.plans.report["made"] == 2

@@ -1,5 +1,6 @@
 """A home remembers what the recorder knows of the time before it, and of gaps."""
 
+from asyncio import all_tasks
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -176,6 +177,11 @@ async def test_a_gap_is_asked_for_once(
     await live(hass, home, advance, 3)
     assert asked == [(evening_s() - 900.0 - 34 * DAY_S, evening_s() - 900.0)]
 
+    # It goes on to ask for trips, and does not ask twice at a time.
+    await until(
+        hass,
+        lambda: all(task.get_name() != f"{DOMAIN} recall" for task in all_tasks()),
+    )
     del home.plans.report["recalled"]
     freezer.tick(2 * 3600.0)
     await live(hass, home, advance, 2)

@@ -31,7 +31,7 @@ from .plan_problems import PlanProblems
 from .plan_store import PlanStore
 from .plans import HomePlans
 from .presets import async_load_presets
-from .renames import async_follow_renames
+from .renames import Renames
 from .replaying import async_end_replay
 from .services import async_setup_services
 from .services_trips import async_setup_trip_services
@@ -71,6 +71,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     async_setup_watch_services(hass)
     async_setup_history_services(hass)
     async_setup_websocket(hass)
+    Renames(hass).async_start()
     return True
 
 
@@ -129,7 +130,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -
     await async_start_car_sources(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
-    entry.async_on_unload(async_follow_renames(hass, entry))
     await async_offer_stations(hass, entry)
     return True
 
@@ -174,8 +174,10 @@ async def async_remove_config_entry_device(
 
 
 async def _async_reload(hass: HomeAssistant, entry: LeafToHomeConfigEntry) -> None:
-    """Load the home anew after any change of entry or units."""
-    hass.config_entries.async_schedule_reload(entry.entry_id)
+    """Load the home anew after any change of entry or units, once for all of them."""
+    if not entry.runtime_data.reloads:
+        entry.runtime_data.reloads = True
+        hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 async def _async_forget_units(

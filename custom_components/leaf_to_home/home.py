@@ -50,10 +50,11 @@ type LeafToHomeConfigEntry = ConfigEntry[HomeRuntime]
 
 @dataclass(kw_only=True, slots=True)
 class HomeRuntime:
-    """What a loaded config entry carries."""
+    """What a loaded config entry carries; `reloads`: it is about to be loaded anew."""
 
     home: Home
     units: dict[str, UnitRuntime]
+    reloads: bool = False
 
 
 class Home:
@@ -271,6 +272,7 @@ class Home:
         """Remember a load that may be shed now by its new name."""
         self.state = self.state.copy()
         self.state.outage.rename(old, new)
+        self.outages.async_rename_load(old, new)
         self._saver.async_request()
 
     async def async_save_now(self) -> None:

@@ -107,6 +107,12 @@ class HomeOutages:
         self._stops.append(self._loads.async_start())
         self._watches.async_start()
 
+    @callback
+    def async_rename_load(self, old: str, new: str) -> None:
+        """Remember what a load was like by its new name."""
+        if old in self._loads.remembered:
+            self._loads.remembered[new] = self._loads.remembered.pop(old)
+
     async def async_stop(self, memory: OutageMemory) -> None:
         """Look no more; what stands is shown again when the home is back."""
         while self._stops:

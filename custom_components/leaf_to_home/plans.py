@@ -208,7 +208,13 @@ class HomePlans:
             # Nobody who waits for the home is to wait for numpy.
             return
         jumped = self._hearing.async_hear(state, inputs, now_s)
-        basis = basis_of(state, inputs, now_s, self._fixed(inputs))
+        basis = basis_of(
+            state,
+            inputs,
+            now_s,
+            self._fixed(inputs),
+            level_known=self._hearing.level.settled,
+        )
         self._tell_unplanned(state, inputs, basis, now_s)
         if not basis.units:
             self._tried_for, self._wanted = None, False

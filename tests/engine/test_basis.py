@@ -81,12 +81,13 @@ def test_a_changed_import_limit_is_a_setting() -> None:
     assert change(basis(state), basis(limited), START_S) is Change.SETTINGS
 
 
-def test_a_load_that_is_heard_for_the_first_time_is_news() -> None:
-    deaf, hearing = automatic(load_w=None), automatic(load_w=0.0)
-    assert change(basis(deaf), basis(hearing), START_S) is Change.NEWS
-    # A meter that is gone for a moment knows nothing better.
-    assert change(basis(hearing), basis(deaf), START_S) is Change.NONE
-    assert change(basis(deaf), basis(deaf), START_S) is Change.NONE
+def test_a_draw_that_is_heard_for_the_first_time_is_news() -> None:
+    hearing = basis(automatic())
+    deaf = replace(hearing, level_known=False)
+    assert change(deaf, hearing, START_S) is Change.NEWS
+    # A meter that is gone for a while knows nothing better.
+    assert change(hearing, deaf, START_S) is Change.NONE
+    assert change(deaf, deaf, START_S) is Change.NONE
 
 
 @pytest.mark.parametrize(

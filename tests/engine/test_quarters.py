@@ -76,6 +76,29 @@ def test_the_level_stays_a_while_when_nothing_is_measured() -> None:
     assert quarters.load_w is None
 
 
+@pytest.mark.parametrize(
+    ("parts", "settled"),
+    [
+        ([], False),
+        # It may be a kettle.
+        ([(60.0, 9000.0)], False),
+        ([(60.0, 9000.0), (10.0, 400.0)], True),
+        ([(70.0, 400.0), (600.0, None)], True),
+        # A meter that is silent for long begins anew.
+        ([(70.0, 400.0), (1200.0, None)], False),
+        ([(70.0, 400.0), (1200.0, None), (60.0, 400.0)], False),
+    ],
+)
+def test_a_level_is_more_than_a_moment(
+    parts: list[tuple[float, float | None]], settled: bool
+) -> None:
+    quarters, at_s = Quarters(), BEGIN_S
+    for seconds, load_w in parts:
+        see(quarters, at_s, seconds, load_w)
+        at_s += seconds
+    assert quarters.settled is settled
+
+
 @given(
     moments=st.lists(
         st.tuples(st.floats(-4000.0, 4000.0), st.none() | st.floats(0.0, 1e4)),

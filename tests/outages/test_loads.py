@@ -23,7 +23,7 @@ from custom_components.leaf_to_home.engine.outage_model import OutagePhase
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.loads import KEPT
 from tests.conftest import EVENING, Advance, setup
-from tests.outages.houses import LAMP, PUMP, TIER_ID, cut, furnish, house, phase, shown
+from tests.outages.houses import PUMP, TIER_ID, cut, furnish, house, phase, shown
 from tests.outages.test_outages import notices
 
 DEMO: dict[str, str] = {
@@ -243,26 +243,30 @@ async def test_a_shed_load_that_vanishes_from_its_tier_is_not_waited_for(
     assert "loads_shed" not in notices(hass)
 
 
-async def test_a_shed_load_that_is_renamed_comes_back(
+async def test_a_shed_load_that_is_renamed_comes_back_as_it_was(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, advance: Advance
 ) -> None:
     freezer.move_to(EVENING)
-    await furnish(hass)
-    home = await begin(hass, advance, (PUMP, LAMP), soc_percent=99)
+    await furnish_demo(hass)
+    before = looks(hass)["climate.ecobee"]
+    home = await begin(hass, advance, tuple(DEMO), soc_percent=99)
     cut(hass, home)
     await advance(70)
-    assert shown(hass, PUMP) == shown(hass, LAMP) == "off"
-    renamed = "input_boolean.well"
-    er.async_get(hass).async_update_entity(PUMP, new_entity_id=renamed)
-    await hass.async_block_till_done()
-    before, home = home, home.entry.runtime_data.home
-    assert home is not before
+    assert shown(hass, "climate.ecobee") == "off"
+    renamed = "climate.den"
+    er.async_get(hass).async_update_entity("climate.ecobee", new_entity_id=renamed)
+    await advance(2)
+    first, home = home, home.entry.runtime_data.home
+    assert home is not first
     cut(hass, home)
     await advance(70)
     assert shown(hass, renamed) == "off"
-    assert home.state.outage.loads.keys() == {renamed, LAMP}
+    assert home.state.outage.loads.keys() == {*DEMO, renamed} - {"climate.ecobee"}
     await go_out_and_back(hass, home, advance)
-    assert shown(hass, renamed) == shown(hass, LAMP) == "on"
+    after = hass.states.get(renamed)
+    assert after is not None
+    assert after.state == before["state"]
+    assert after.attributes["target_temp_high"] == 24
 
 
 def missing(hass: HomeAssistant) -> set[str]:

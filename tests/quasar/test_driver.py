@@ -699,6 +699,37 @@ async def test_what_runs_with_an_error_can_be_stopped(
     assert len(station.writes()) == seen
 
 
+async def test_a_stop_that_is_not_obeyed_is_told_again(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    unit = await make_unit(station)
+    await unit.connect()
+    await applied(unit, 2000.0)
+    await station.ask("error 16")
+    await station.ask("hold 11")
+    for _ in range(2):
+        seen = len(station.writes())
+        outcome = await unit.apply(setpoint(0.0))
+        assert (outcome.kind, outcome.detail) == (OutcomeKind.PENDING, "stopping")
+        assert (257, 2) in station.writes()[seen:]
+
+
+async def test_an_error_hides_nobody_who_has_taken_over(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    unit = await make_unit(station)
+    await unit.connect()
+    await applied(unit, 2000.0)
+    await station.ask("error 16")
+    await unit.read()
+    await station.ask("app take")
+    await station.ask("app start")
+    seen = len(station.writes())
+    assert (await unit.apply(setpoint(0.0))).kind is OutcomeKind.PENDING
+    assert station.writes()[seen:] == []
+    assert (await station.ask("state"))["session"]
+
+
 @pytest.mark.parametrize("state", [8, 10])
 async def test_a_queue_is_waited_for(
     hass: HomeAssistant, station: Charger, make_unit: MakeUnit, state: int

@@ -59,15 +59,15 @@ class UnitBasis:
 class Basis:
     """What the plans of a home depend on; `contract` stands for all that a load fixes.
 
-    `prices` are those known when the plan was made, from that moment on; `load_known`:
-    so is what the house drew then.
+    `prices` are those known when the plan was made, from that moment on; `level_known`:
+    so is what the house drew of late.
     """
 
     contract: str
     import_limit_w: float | None
     units: dict[str, UnitBasis]
     prices: list[PriceSlot]
-    load_known: bool = True
+    level_known: bool = True
 
 
 def planned_units(state: HomeState, inputs: Inputs) -> list[str]:
@@ -83,7 +83,14 @@ def planned_units(state: HomeState, inputs: Inputs) -> list[str]:
     ]
 
 
-def basis_of(state: HomeState, inputs: Inputs, now_s: float, contract: str) -> Basis:
+def basis_of(
+    state: HomeState,
+    inputs: Inputs,
+    now_s: float,
+    contract: str,
+    *,
+    level_known: bool = True,
+) -> Basis:
     """Return what a plan that is made now depends on."""
     return Basis(
         contract=contract,
@@ -95,7 +102,7 @@ def basis_of(state: HomeState, inputs: Inputs, now_s: float, contract: str) -> B
             for key in planned_units(state, inputs)
         },
         prices=list(inputs.site.tariff.known(now_s)),
-        load_known=state.load_w is not None,
+        level_known=level_known,
     )
 
 
@@ -134,7 +141,7 @@ def change(made: Basis, now: Basis, now_s: float) -> Change:
         return Change.PRICES
     grown_s = _known_s(now.prices) - _known_s(made.prices)
     late = any(made.units[key].late != unit.late for key, unit in now.units.items())
-    heard = now.load_known and not made.load_known
+    heard = now.level_known and not made.level_known
     return Change.NEWS if heard or late or grown_s > NEWS_S else Change.NONE
 
 

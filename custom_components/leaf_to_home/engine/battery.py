@@ -94,15 +94,6 @@ class UnitSpec:
             return max(0.0, -power_w - self.charge_loss.loss_w(-power_w))
         return 0.0
 
-    def gain(self, price: float, stored_value: float, power_w: float) -> float:
-        """Return what covering at `power_w` saves against buying, in money per 1,000 h.
-
-        `stored_value` is what a kWh in the battery is worth; losses and wear count.
-        """
-        drained_w = -self.stored_w(power_w)
-        worn = self.wear_per_kwh * power_w
-        return price * power_w - drained_w * stored_value - worn
-
     def discharge_w_for(self, drain_w: float) -> float:
         """Return the AC power into the home that drains the battery at `drain_w`."""
         return self._invert(self.discharge_loss, drain_w, 1.0)

@@ -184,8 +184,10 @@ def pays(
     """Return whether covering at `power_w` costs less than buying, losses included."""
     if intent.stored_value is None or price is None:
         return True
-    gain = spec.gain(price, intent.stored_value, power_w)
-    return gain > (-RUNNING_TOLERANCE * price * power_w if running else 0.0)
+    bought = price * power_w
+    drained = -spec.stored_w(power_w) * intent.stored_value
+    gain = bought - drained - spec.wear_per_kwh * power_w
+    return gain > (-RUNNING_TOLERANCE * bought if running else 0.0)
 
 
 def settled(

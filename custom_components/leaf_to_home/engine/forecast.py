@@ -306,7 +306,7 @@ def _leaning(
     expected_w = float(load[0] @ weight[0]) / float(weight[0].sum())
     fade = np.exp(-ahead_h * 3600.0 / LEVEL_FADE_S)
     share = LEVEL_SHARE + (1.0 - LEVEL_SHARE) * lack
-    most_w = LEVEL_MOST_W / (1.0 - lack) if lack < 1.0 else np.inf
+    most_w = LEVEL_MOST_W * (1.0 + 2.0 * lack)
     away_w = min(max(level_w - expected_w, -most_w), most_w)
     result: Floats = np.maximum(0.0, load + (share * away_w * fade)[:, None])
     return result

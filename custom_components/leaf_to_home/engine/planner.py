@@ -23,8 +23,6 @@ EXACT_STEPS = 4
 # Nearer than this a limit or a bound is what decides, W and kWh.
 AT_LIMIT_W = 1.0
 AT_BOUND_KWH = 0.05
-# By this share of what they cost two options may differ and still are alike.
-ALIKE = 1e-9
 _AWAY = Option(IntentKind.HOLD, 0.0)
 
 
@@ -180,7 +178,7 @@ class _Walker:
                 costs = sweep.costs_at(index, after, self.stored_kwh)
                 if not self.run:
                     costs += sweep.start_cost[index]
-                chosen = self._ready(sweep, index, costs, path.value[-1])
+                chosen = int(costs.argmin())
             else:
                 place = round(self.stored_kwh / self.grid.step_kwh)
                 point = min(max(place, 0), POINTS - 1)
@@ -202,29 +200,6 @@ class _Walker:
             self.run = int(float(mix @ made.runs[index]) > 0.5)
             path.left_kwh.append(self.stored_kwh)
         return path
-
-    def _ready(self, sweep: Sweep, index: int, costs: Floats, value: float) -> int:
-        """Return the best option of a step, of two alike what follows the house.
-
-        Where no draw is expected holding and covering come to the same: until a cloud
-        or a kettle comes, or more than another unit carries.
-        """
-        best, spec = int(costs.argmin()), self.program.task.spec
-        options = sweep.columns.options
-        if options[best].kind not in (IntentKind.HOLD, IntentKind.ABSORB):
-            return best
-        price = float(sweep.stretch.import_price[:, index].mean())
-        alike = float(costs[best]) + ALIKE * max(1.0, abs(float(costs[best])))
-        for other, option in enumerate(options):
-            if (
-                option.kind is IntentKind.COVER
-                and option.absorb is (options[best].kind is IntentKind.ABSORB)
-                and costs[other] <= alike
-                and self.stored_kwh > self.grid.floor_kwh + AT_BOUND_KWH
-                and spec.gain(price, value, option.power_w) > 0.0
-            ):
-                return other
-        return best
 
     def steps(self, path: _Path) -> list[PlannedStep]:
         """Return a path as the steps of a plan."""

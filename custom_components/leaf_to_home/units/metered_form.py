@@ -7,6 +7,7 @@ from homeassistant.components.sensor import SensorDeviceClass
 from homeassistant.const import PERCENTAGE, STATE_OFF, STATE_ON, Platform, UnitOfPower
 from homeassistant.core import State
 from homeassistant.data_entry_flow import FlowContext, FlowResult, section
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
@@ -105,8 +106,10 @@ class MeteredSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
             if not errors:
                 plugs = dict(user_input)
                 self._plugs = plugs | plugs.pop(SECTION_MORE)
-                # One plug cannot serve two units.
-                self._unit_unique_id = f"plug:{plugs[CONF_INPUT_SWITCH]}"
+                # One plug cannot serve two units, also when it is renamed.
+                plug = plugs[CONF_INPUT_SWITCH]
+                switch = er.async_get(self.hass).async_get(plug)
+                self._unit_unique_id = f"plug:{plug if switch is None else switch.id}"
                 if self._unit_is_used():
                     return self.async_abort(reason="unit_already_configured")
                 return await self.async_step_metered_check()

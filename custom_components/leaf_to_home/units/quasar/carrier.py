@@ -66,7 +66,7 @@ class Carrier:
         sight, orders = self._watcher.sight, self._watcher.orders
         assert sight is not None
         assert orders is not None
-        blocked = self._blocked(setpoint, sight)
+        blocked = self._blocked(setpoint, sight, orders)
         if blocked is not None:
             return blocked
         await self.commander.take_control(orders)
@@ -157,7 +157,9 @@ class Carrier:
             and await self.link.is_ours(orders)
         )
 
-    def _blocked(self, setpoint: Setpoint, sight: Sight) -> Outcome | None:
+    def _blocked(
+        self, setpoint: Setpoint, sight: Sight, orders: Orders
+    ) -> Outcome | None:
         """Return why nothing may be written."""
         now_s = asyncio.get_running_loop().time()
         conduct = self._conduct
@@ -165,7 +167,8 @@ class Carrier:
         if since_s is not None and now_s - since_s < self._pace.heard_s:
             # Whoever decided did not know yet.
             return outcome(OutcomeKind.REFUSED, detail=CHANGED)
-        if setpoint.power_w == 0.0 and self._begun(sight):
+        standing = orders.remote and orders.power_w == conduct.standing_w
+        if setpoint.power_w == 0.0 and standing and _moves(sight):
             # Whatever error it tells of: what we have begun we end.
             return None
         if conduct.failed(now_s):
@@ -182,16 +185,11 @@ class Carrier:
             return outcome(OutcomeKind.PENDING, detail=QUEUE)
         return None
 
-    def _begun(self, sight: Sight) -> bool:
-        """Return whether a power of ours runs, or is about to."""
-        started = sight.running or sight.state is ChargerState.WAITING_FOR_CAR
-        return started and bool(self._conduct.standing_w)
-
     async def _run(
         self, power_w: int, sight: Sight, *, limited: bool = False
     ) -> Outcome:
         watcher = self._watcher
-        begun = sight.running or self._begun(sight)
+        begun = sight.running or (_moves(sight) and bool(self._conduct.standing_w))
         sight, orders = await self.commander.run(power_w, start=not begun)
         now_s = asyncio.get_running_loop().time()
         self._conduct.command(power_w, now_s)
@@ -226,6 +224,11 @@ class Carrier:
         if sight.running:
             return outcome(OutcomeKind.PENDING, power_w=0.0, detail=STOPPING)
         return outcome(OutcomeKind.APPLIED, power_w=0.0)
+
+
+def _moves(sight: Sight) -> bool:
+    """Return whether the charger runs, or is about to."""
+    return sight.running or sight.state is ChargerState.WAITING_FOR_CAR
 
 
 def outcome(
