@@ -714,6 +714,19 @@ async def test_a_stop_that_is_not_obeyed_is_told_again(
         assert (257, 2) in station.writes()[seen:]
 
 
+async def test_a_car_is_not_asked_on_with_an_error(
+    station: Charger, make_unit: MakeUnit
+) -> None:
+    unit = await make_unit(station)
+    await unit.connect()
+    outcome = await unit.apply(setpoint(0.0, ask_soc=True))
+    assert (outcome.kind, outcome.detail) == (OutcomeKind.PENDING, "asking_soc")
+    await station.ask("error 16")
+    outcome = await unit.apply(setpoint(0.0, ask_soc=True))
+    assert outcome.kind is OutcomeKind.APPLIED
+    assert not (await station.ask("state"))["session"]
+
+
 async def test_an_error_hides_nobody_who_has_taken_over(
     station: Charger, make_unit: MakeUnit
 ) -> None:

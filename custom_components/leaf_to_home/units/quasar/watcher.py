@@ -102,6 +102,7 @@ class Watcher:
         """Return whether the car is to tell its state of charge, or goes on to."""
         if (
             not sight.connected
+            or sight.failing
             or sight.state in QUEUED
             or self.soc.percent is not None
             or now_s < self._ask_not_before_s
