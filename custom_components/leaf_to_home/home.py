@@ -270,10 +270,12 @@ class Home:
     @callback
     def async_rename_load(self, old: str, new: str) -> None:
         """Remember a load that may be shed now by its new name."""
-        self.state = self.state.copy()
-        self.state.outage.rename(old, new)
         self.outages.async_rename_load(old, new)
-        self._saver.async_request()
+        outage = self.state.outage
+        if old in outage.loads or old in outage.seen:
+            self.state = self.state.copy()
+            self.state.outage.rename(old, new)
+            self._saver.async_request()
 
     async def async_save_now(self) -> None:
         """Write the state; only what is on disk counts as persisted."""

@@ -10,7 +10,7 @@ QUARTER_S = 900.0
 MEASURED_SHARE = 0.5
 # A single moment is a kettle; the level of late is what the next hour leans on.
 LEVEL_S = 300.0
-# Heard for so long it is one.
+# From so long on what was heard is a level.
 SETTLED_S = 60.0
 # What lies between two moments further apart was not seen.
 GAP_S = 60.0
