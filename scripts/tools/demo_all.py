@@ -1,17 +1,26 @@
 """The demo's house with a LEAF at a Quasar, a second-life battery and a portable unit.
 
 Each stands behind a process of its own with a meter before it; the house's meter is the
-sum of all. The house draws more than LEAF or second-life battery is allowed to give.
+sum of all. The house draws more than LEAF or second-life battery is allowed to give,
+and no more than both; they hold enough for its evening, which would else be shared out
+over it by halves.
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from .demo_emulator import GRID as PACK_METER, emulator_answers, running_site
-from .demo_home import MAINS, METER, METER_ENTITY, quasar_answers, quasar_arguments
+from .demo_home import (
+    MAINS,
+    METER,
+    METER_ENTITY,
+    bands,
+    quasar_answers,
+    quasar_arguments,
+)
 from .demo_portable import (
     HUB,
     INPUT_POWER,
@@ -26,8 +35,9 @@ from .running_station import RunningStation
 GRID: Final = "sensor.house_grid"
 PACK: Final = "Pack"
 # What draws steadily beside the house's people, and what a battery may give, W.
-STEADY_W: Final = 3000
-MOST_W: Final = {"leaf": 3300, "pack": 1500}
+STEADY_W: Final = 3100
+MOST_W: Final = {"leaf": 3300, "pack": 2500}
+EVENING: Final = timedelta(hours=2)
 METERS: Final = (METER_ENTITY, PACK_METER, INPUT_POWER)
 CONFIGURATION: Final = f"""\
 template:
@@ -84,6 +94,7 @@ def all_answers(now: datetime, port: int) -> dict[str, Any]:
     answers = quasar_answers(now, port)
     return answers | {
         "grid": {"entity": GRID},
+        "band": bands(now, EVENING),
         "battery": answers["battery"] | {"spec": _limits("leaf")},
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import time
 from typing import Any
 
+from .demo_dashboard import dashboard, energy_preferences
 from .demo_emulator import connect
 from .demo_home import (
     DASHBOARD,
@@ -17,8 +18,6 @@ from .demo_home import (
     SUBENTRY_UNIT,
     TIERS,
     Entities,
-    dashboard,
-    energy_preferences,
     outage_answers,
     setup_answers,
     tier_answers,
