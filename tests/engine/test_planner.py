@@ -185,6 +185,23 @@ def test_a_departure_beside_a_step_is_met_before_it(
     assert not next(s for s in plan.steps if s.start_s == (hour + 1) * HOUR_S).home
 
 
+@pytest.mark.parametrize("watch_first", [False, True])
+def test_of_two_that_leave_together_the_more_is_met(watch_first: bool) -> None:
+    """A watch that ends with the trip asks for more, and takes nothing."""
+    near = stretch([DEAR] * 8, [500.0] * 8)
+    at_s = 5 * HOUR_S
+    trip = Absence(
+        departure_s=at_s, back_s=8 * HOUR_S, soc_percent=50.0, energies_kwh=(6.0,)
+    )
+    watch = Absence(departure_s=at_s + 30.0, back_s=at_s + 30.0, soc_percent=80.0)
+    absences = (watch, trip) if watch_first else (trip, watch)
+    plan = make_plan(task_of(near, stored_kwh=14.0, absences=absences), 0.0)
+    assert plan.problems == ()
+    assert plan.steps[4].soc_percent >= 79.0
+    back = next(step for step in plan.steps if step.start_s == 8 * HOUR_S)
+    assert back.soc_percent < 80.0 - 0.9 * 6.0 / LINEAR.capacity_kwh * 100.0
+
+
 def test_below_the_reserve_to_the_end_is_flagged() -> None:
     near = stretch([DEAR] * 4, [500.0] * 4)
     away = Absence(departure_s=0.0, back_s=40 * HOUR_S, soc_percent=0.0)

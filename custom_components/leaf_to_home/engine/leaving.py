@@ -1,5 +1,7 @@
 """When a unit is away in the program: announced trips, and those that may come."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .plan import Absence, Floats, Hazard, Stretch, Task
@@ -137,4 +139,12 @@ class Calendar:
             asked_kwh = capacity * absence.soc_percent / 100.0
             self.ceiling_kwh[:index] = np.maximum(self.ceiling_kwh[:index], asked_kwh)
             if index < len(starts):
-                self.departures[index] = absence
+                other = self.departures.get(index, absence)
+                self.departures[index] = _both(other, absence)
+
+
+def _both(first: Absence, second: Absence) -> Absence:
+    """Return two that begin with one step as one: the most that either asks."""
+    longer = max(second, first, key=lambda absence: absence.energy_kwh)
+    asked_percent = max(first.soc_percent, second.soc_percent)
+    return replace(longer, soc_percent=asked_percent)
