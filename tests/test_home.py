@@ -25,7 +25,7 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
     UnitStatus,
 )
-from custom_components.leaf_to_home.engine.state import from_dict, to_dict
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.home import Home
 from tests.conftest import (
     EVENING,

@@ -24,9 +24,8 @@ from custom_components.leaf_to_home.engine.state import (
     HomeState,
     UnitSettings,
     UnitState,
-    from_dict,
-    to_dict,
 )
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.store import SafeStore
 from scripts.tools.running_home_assistant import (

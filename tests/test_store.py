@@ -21,8 +21,8 @@ from custom_components.leaf_to_home.engine.state import (
     UnitSettings,
     UnitState,
     WindowState,
-    to_dict,
 )
+from custom_components.leaf_to_home.engine.stored import to_dict
 from custom_components.leaf_to_home.store import (
     HomeStore,
     SafeStore,

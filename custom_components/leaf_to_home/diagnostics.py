@@ -23,7 +23,7 @@ from homeassistant.util import dt as dt_util
 
 from .battery_view import health_of
 from .const import CONF_CAR_PATTERNS, CONF_VISITORS, DOMAIN
-from .engine.state import to_dict
+from .engine.stored import to_dict
 from .home import Home, LeafToHomeConfigEntry
 from .unit_runtime import UnitRuntime
 from .units.base import TellsMore

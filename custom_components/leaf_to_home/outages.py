@@ -20,7 +20,8 @@ from .engine.outage_model import (
     OutagePhase,
     OutageSettings,
 )
-from .engine.state import HomeState, to_dict
+from .engine.state import HomeState
+from .engine.stored import to_dict
 from .health import HomeHealth
 from .loads import HomeLoads
 from .outage_news import OutageEvent, news

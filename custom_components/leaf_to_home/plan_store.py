@@ -19,7 +19,7 @@ from .engine.basis import Basis
 from .engine.following import Following
 from .engine.plan import Plan
 from .engine.problems import ProblemLog
-from .engine.state import from_dict, to_dict
+from .engine.stored import from_dict, to_dict
 from .store import NewerStore, SafeStore
 
 TEXT: Final = "text"

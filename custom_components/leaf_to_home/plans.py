@@ -27,7 +27,8 @@ from .engine.problems import Finding, Problem, findings
 from .engine.quarters import QUARTER_S
 from .engine.requirement import Trip
 from .engine.shortfall import shortfalls
-from .engine.state import HomeState, to_dict
+from .engine.state import HomeState
+from .engine.stored import to_dict
 from .hearing import Hearing
 from .plan_problems import PlanProblems
 from .plan_store import PlanStore

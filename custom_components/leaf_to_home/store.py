@@ -12,7 +12,8 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
-from .engine.state import HomeState, StateError, from_dict, to_dict
+from .engine.state import HomeState
+from .engine.stored import StateError, from_dict, to_dict
 
 STORAGE_VERSION: Final = 1
 STORAGE_MINOR_VERSION: Final = 1

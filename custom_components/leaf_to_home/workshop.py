@@ -23,7 +23,8 @@ from .engine.presence import PresenceHistory
 from .engine.quarters import QUARTER_S
 from .engine.recall import Question, Recalled, fill, local_slot, question
 from .engine.solar_outlook import Energies, SolarOutlook
-from .engine.state import HomeState, StateError, from_dict, to_dict
+from .engine.state import HomeState
+from .engine.stored import StateError, from_dict, to_dict
 from .engine.tariff import Tariff
 from .engine.vehicles import cars_of
 from .hearing import Heard

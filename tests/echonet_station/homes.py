@@ -19,8 +19,8 @@ from custom_components.leaf_to_home.engine.state import (
     HomeState,
     UnitSettings,
     UnitState,
-    to_dict,
 )
+from custom_components.leaf_to_home.engine.stored import to_dict
 from scripts.tools.echonet_emulator import MAKER
 from scripts.tools.echonet_plant import BOARD, CHARGER
 from scripts.tools.running_home_assistant import RunningHomeAssistant

@@ -43,10 +43,9 @@ from custom_components.leaf_to_home.engine.state import (
     HomeState,
     UnitState,
     first_settings,
-    from_dict,
-    to_dict,
 )
 from custom_components.leaf_to_home.engine.step import step
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from tests.engine.loop import LEAF, START_S, dear_site
 
 SETTINGS = OutageSettings(

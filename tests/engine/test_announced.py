@@ -43,10 +43,9 @@ from custom_components.leaf_to_home.engine.state import (
     UnitState,
     VehicleMemory,
     first_settings,
-    from_dict,
-    to_dict,
 )
 from custom_components.leaf_to_home.engine.step import step
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import LEAF, START_S, Loop, dear_site
 from tests.engine.parts import SITE, grid, home, inputs, known, reading, unit

@@ -20,12 +20,8 @@ from custom_components.leaf_to_home.engine.model import (
     Site,
     UnitMode,
 )
-from custom_components.leaf_to_home.engine.state import (
-    HomeSettings,
-    HomeState,
-    from_dict,
-    to_dict,
-)
+from custom_components.leaf_to_home.engine.state import HomeSettings, HomeState
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.engine.tariff import PriceSlot
 from tests.engine.loop import START_S
 from tests.engine.parts import home, inputs, known, thorough, unit

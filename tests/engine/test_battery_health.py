@@ -25,7 +25,8 @@ from custom_components.leaf_to_home.engine.battery_record import (
 )
 from custom_components.leaf_to_home.engine.formats import FormatError, parse_unit
 from custom_components.leaf_to_home.engine.model import HomeMode, Reading, UnitMode
-from custom_components.leaf_to_home.engine.state import HomeState, from_dict, to_dict
+from custom_components.leaf_to_home.engine.state import HomeState
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from tests.engine.loop import CURVE, LEAF, START_S, Loop, dear_site
 from tests.engine.test_derating import UNIT
 

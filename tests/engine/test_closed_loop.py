@@ -18,7 +18,8 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
     UnitMode,
 )
-from custom_components.leaf_to_home.engine.state import HomeState, from_dict, to_dict
+from custom_components.leaf_to_home.engine.state import HomeState
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import (
     LEAF,

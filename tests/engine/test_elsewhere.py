@@ -15,7 +15,8 @@ from custom_components.leaf_to_home.engine.model import (
     Sample,
     UnitMode,
 )
-from custom_components.leaf_to_home.engine.state import HomeState, from_dict, to_dict
+from custom_components.leaf_to_home.engine.state import HomeState
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from tests.engine.loop import LEAF, START_S, Loop, Row, dear_site
 
 MINUTE_S = 60.0

@@ -24,7 +24,7 @@ from custom_components.leaf_to_home.engine.metered_model import (
     soh_percent,
 )
 from custom_components.leaf_to_home.engine.metered_plant import MeteredPlant
-from custom_components.leaf_to_home.engine.state import from_dict, to_dict
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 
 CURVE = LossCurve(constant_w=6.0, linear=0.08, quadratic_per_kw=0.05)
 PORTABLE = UnitSpec(

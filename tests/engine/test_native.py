@@ -21,7 +21,8 @@ from custom_components.leaf_to_home.engine.model import (
     UnitMode,
 )
 from custom_components.leaf_to_home.engine.native import AGAIN_S, RETRY_S
-from custom_components.leaf_to_home.engine.state import HomeState, from_dict, to_dict
+from custom_components.leaf_to_home.engine.state import HomeState
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import LEAF, START_S, Loop, Row, commands, dear_site, starts_s
 from tests.engine.test_closed_loop import noise

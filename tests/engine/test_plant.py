@@ -10,7 +10,7 @@ import pytest
 from custom_components.leaf_to_home.engine.battery import LossCurve, UnitKind, UnitSpec
 from custom_components.leaf_to_home.engine.model import UnitStatus
 from custom_components.leaf_to_home.engine.plant import Plant, PlantStep
-from custom_components.leaf_to_home.engine.state import StateError
+from custom_components.leaf_to_home.engine.stored import StateError
 
 LOSS = LossCurve(constant_w=80.0, linear=0.03, quadratic_per_kw=0.004)
 IDEAL = UnitSpec(

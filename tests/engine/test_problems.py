@@ -23,7 +23,7 @@ from custom_components.leaf_to_home.engine.problems import (
     Verdict,
     findings,
 )
-from custom_components.leaf_to_home.engine.state import from_dict, to_dict
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from tests.engine.parts import thorough
 
 NOW_S = 1_764_000_000.0

@@ -14,14 +14,12 @@ from custom_components.leaf_to_home.engine.state import (
     HomeSettings,
     HomeState,
     LedgerState,
-    StateError,
     UnitSettings,
     UnitState,
     WindowState,
     first_settings,
-    from_dict,
-    to_dict,
 )
+from custom_components.leaf_to_home.engine.stored import StateError, from_dict, to_dict
 from tests.engine.loop import LEAF
 from tests.engine.parts import home, thorough, unit
 

@@ -31,10 +31,9 @@ from custom_components.leaf_to_home.engine.state import (
     HomeSettings,
     HomeState,
     UnitState,
-    from_dict,
-    to_dict,
 )
 from custom_components.leaf_to_home.engine.step import step
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import (
     LEAF,

@@ -28,10 +28,9 @@ from custom_components.leaf_to_home.engine.state import (
     UnitState,
     VehicleMemory,
     first_settings,
-    from_dict,
-    to_dict,
 )
 from custom_components.leaf_to_home.engine.step import step
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.engine.vehicles import seated
 from tests.engine.loop import EVENING_PEAK, LEAF, START_S, site_with
 from tests.engine.parts import grid, home, inputs, known, reading, thorough, unit

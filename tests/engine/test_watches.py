@@ -11,8 +11,9 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
 )
 from custom_components.leaf_to_home.engine.outage_model import Watch, WatchSource
-from custom_components.leaf_to_home.engine.state import HomeState, from_dict, to_dict
+from custom_components.leaf_to_home.engine.state import HomeState
 from custom_components.leaf_to_home.engine.step import step
+from custom_components.leaf_to_home.engine.stored import from_dict, to_dict
 from custom_components.leaf_to_home.engine.tariff import Tariff
 from tests.engine.loop import EVENING_PEAK, LEAF, START_S, Loop, Row, site_with
 from tests.engine.parts import home, inputs, known

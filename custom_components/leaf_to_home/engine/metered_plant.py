@@ -12,7 +12,7 @@ from typing import Any, Self
 from .metered_model import Facts, PassThrough
 from .model import Reading, UnitStatus
 from .plant import WS_PER_KWH, PlantStep
-from .state import from_dict, to_dict
+from .stored import from_dict, to_dict
 
 # Above this share the charge tapers, down to the least share of its power when full.
 TAPER_FROM: float = 0.95

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .battery import UnitSpec
 from .model import Intent, IntentKind, NextAction, Reason, ReasonCode
-from .state import to_dict
+from .stored import to_dict
 
 if TYPE_CHECKING:
     # A home reads and follows plans without numpy, which only making them needs.

@@ -13,7 +13,7 @@ from typing import Any, Self
 from .battery import UnitSpec
 from .derating import charge_w_at, discharge_w_at
 from .model import Reading, UnitStatus
-from .state import from_dict, to_dict
+from .stored import from_dict, to_dict
 
 WS_PER_KWH = 3.6e6
 _EPSILON_KWH = 1e-9

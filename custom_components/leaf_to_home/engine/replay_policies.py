@@ -35,15 +35,9 @@ from .plan import Plan
 from .plant import Plant
 from .replay_planner import HouseRow
 from .replay_run import PLAN_EVERY_S, UNIT, PolicyName, ReplayRun
-from .state import (
-    HomeSettings,
-    HomeState,
-    UnitState,
-    first_settings,
-    from_dict,
-    to_dict,
-)
+from .state import HomeSettings, HomeState, UnitState, first_settings
 from .step import step
+from .stored import from_dict, to_dict
 
 # What the baseline charges to.
 BASELINE_PERCENT = 80.0

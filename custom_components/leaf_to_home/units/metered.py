@@ -69,7 +69,7 @@ from ..engine.model import (
     Setpoint,
     UnitStatus,
 )
-from ..engine.state import StateError, from_dict, to_dict
+from ..engine.stored import StateError, from_dict, to_dict
 from ..sources.base import power_w
 from ..store import metered_store
 from .base import UnitContext, UnitInfo, UnitUnreachable

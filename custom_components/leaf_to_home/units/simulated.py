@@ -36,7 +36,7 @@ from ..engine.model import (
     UnitStatus,
 )
 from ..engine.plant import Plant
-from ..engine.state import StateError
+from ..engine.stored import StateError
 from ..engine.trips import Commuter
 from ..store import simulated_store
 from .base import UnitContext, UnitInfo

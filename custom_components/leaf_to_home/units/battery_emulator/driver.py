@@ -21,7 +21,7 @@ from ...engine.model import (
     Setpoint,
     UnitStatus,
 )
-from ...engine.state import to_dict
+from ...engine.stored import to_dict
 from ..base import UnitContext, UnitInfo, UnitUnreachable
 from ..mapped import MappedSetpoint
 from ..mapped.mapping import CONF_SETPOINT

@@ -12,7 +12,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
 from ...const import LOGGER
-from ...engine.state import to_dict
+from ...engine.stored import to_dict
 from ...mqtt_ready import async_mqtt_ready
 from ...sources.base import INTERVALS_OF_AGE, MIN_AGE_S, Interval
 from ..pack import PackCondition
