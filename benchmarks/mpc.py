@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from custom_components.leaf_to_home.engine.absences import absences_of
 from custom_components.leaf_to_home.engine.accounts import END_QUANTILE
 from custom_components.leaf_to_home.engine.battery import UnitSpec
 from custom_components.leaf_to_home.engine.forecast import Level
@@ -30,7 +31,6 @@ from custom_components.leaf_to_home.engine.plan import (
     Plan,
     PlannedStep,
 )
-from custom_components.leaf_to_home.engine.planning import absences_of
 from custom_components.leaf_to_home.engine.price_futures import PriceMemory
 from custom_components.leaf_to_home.engine.replay_planner import HouseRow, ReplayPlanner
 from custom_components.leaf_to_home.engine.replay_run import UNIT, ReplayRun
@@ -83,7 +83,9 @@ class MeanForecastMpc:
         if unit.stored_kwh is None:
             return {}
         tariff = inputs.site.tariff
-        absences = absences_of(unit, known, self._past.past, key, tariff, now_s)
+        absences = absences_of(
+            unit, known, self._past.past.presence.get(unit.book(key)), tariff, now_s
+        )
         slots = tariff.known(now_s, hours=HOURS)
         if not slots:
             return {}

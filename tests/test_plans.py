@@ -39,7 +39,7 @@ from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.plan_store import PlanStore
 from custom_components.leaf_to_home.workshop import Made, Order, Workshop
 from tests import recording
-from tests.conftest import UNIT_ID, Advance, make_entry, unit_data
+from tests.conftest import UNIT_ID, Advance, make_entry, unit_data, wait_for
 from tests.living import run
 from tests.planned import live, planned, settle, store, stored
 from tests.platforms import HOME_ID, recorded_home, unit
@@ -482,7 +482,10 @@ async def test_a_hung_plan_does_not_keep_a_home_from_ending(
     await run(hass, advance, 1)
     assert home.plans.running
     before = home.plans.plans
-    assert await hass.config_entries.async_unload(HOME_ID)
+    unloading = hass.async_create_task(hass.config_entries.async_unload(HOME_ID))
+    await wait_for(hass, freezer, unloading, seconds=10)
+    assert unloading.result()
+    assert jobs.held.is_set(), "nobody waited for the plan"
     jobs.release()
     await settle(hass, home)
     assert home.plans.plans is before, "what comes too late is nobody's"

@@ -45,6 +45,7 @@ PROCESSES = 2
 REPEATS = 15
 # Second by second every day takes a while.
 EXECUTION_DAYS = 3
+SECOND_S = 1.0
 SECTIONS = (
     "planners",
     "deterministic",
@@ -342,10 +343,10 @@ def _execution(run: ReplayRun) -> Mapping[str, float]:
     for name, changed in (
         ("ideal", replace(base, spec=ideal)),
         ("loss curve", replace(base, spec=real)),
-        ("one second", replace(base, spec=real, execute_step_s=1.0)),
+        ("one second", replace(base, spec=real, execute_step_s=SECOND_S)),
         (
             "dead time 10 s",
-            replace(base, spec=real, execute_step_s=1.0, dead_time_s=10.0),
+            replace(base, spec=real, execute_step_s=SECOND_S, dead_time_s=10.0),
         ),
     ):
         savings[name] = naive.total_cost - run_replay(changed).books.total_cost

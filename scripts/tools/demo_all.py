@@ -2,8 +2,8 @@
 
 Each stands behind a process of its own with a meter before it; the house's meter is the
 sum of all. The house draws more than LEAF or second-life battery is allowed to give,
-and no more than both; they hold enough for its evening, which would else be shared out
-over it by halves.
+and in the first minutes no more than both. They hold enough for its evening: with less,
+a plan would be right to give but half of what they can at a time.
 """
 
 from collections.abc import AsyncGenerator
@@ -37,7 +37,8 @@ PACK: Final = "Pack"
 # What draws steadily beside the house's people, and what a battery may give, W.
 STEADY_W: Final = 3100
 MOST_W: Final = {"leaf": 3300, "pack": 2500}
-EVENING: Final = timedelta(hours=2)
+# How long they can keep that up.
+SHORT_EVENING: Final = timedelta(hours=2)
 METERS: Final = (METER_ENTITY, PACK_METER, INPUT_POWER)
 CONFIGURATION: Final = f"""\
 template:
@@ -94,7 +95,7 @@ def all_answers(now: datetime, port: int) -> dict[str, Any]:
     answers = quasar_answers(now, port)
     return answers | {
         "grid": {"entity": GRID},
-        "band": bands(now, EVENING),
+        "band": bands(now, SHORT_EVENING),
         "battery": answers["battery"] | {"spec": _limits("leaf")},
     }
 

@@ -49,6 +49,7 @@ class RunningStation:
         self._program = f"{__package__}.{program}"
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
+        self._asking = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Start it and wait until it listens."""
@@ -101,9 +102,11 @@ class RunningStation:
         """Give it a line and return what is going on."""
         assert self._process
         assert self._process.stdin
-        self._process.stdin.write(f"{line}\n".encode())
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            answer = await self._answer()
+        # Two who ask at once would read each other's answers.
+        async with self._asking:
+            self._process.stdin.write(f"{line}\n".encode())
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = await self._answer()
         if "error" in answer:
             raise DemoError(f"the station: {answer['error']}")
         return answer

@@ -6,7 +6,7 @@ from datetime import time
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from custom_components.leaf_to_home.engine.house import EVENING_MINUTE, SimulatedHouse
+from custom_components.leaf_to_home.engine.house import SimulatedHouse
 
 
 class House(Protocol):
@@ -60,8 +60,6 @@ def simulated_house(options: argparse.Namespace) -> SimulatedHouse:
     return SimulatedHouse(
         options.seed,
         options.zone,
-        evening_minute=EVENING_MINUTE
-        if evening is None
-        else evening.hour * 60 + evening.minute,
+        evening_minute=None if evening is None else evening.hour * 60 + evening.minute,
         solar_peak_w=options.solar_peak,
     )

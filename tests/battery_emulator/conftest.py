@@ -144,8 +144,9 @@ async def make_unit(hass: HomeAssistant) -> AsyncGenerator[MakeUnit]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon where nothing will come."""
     monkeypatch.setattr(hearing, "FIRST_WAIT_S", 2.0)
-    monkeypatch.setattr(finding, "WAIT_S", 3.0)
-    monkeypatch.setattr(finding, "OTHERS_S", 1.5)
+    monkeypatch.setattr(finding, "WAIT_S", 6.0)
+    # What is there speaks twice a second, on a machine that may be busy.
+    monkeypatch.setattr(finding, "OTHERS_S", 3.0)
 
 
 def collect(unit: BatteryEmulatorUnit) -> list[Reading]:

@@ -287,7 +287,6 @@ async def test_without_mqtt_a_unit_says_so(
     assert unit.pack.condition is PackCondition.NO_BROKER
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_mqtt_that_is_long_in_coming_is_found_all_the_same(
     hass: HomeAssistant,
     mqtt_entry: MockConfigEntry,

@@ -44,7 +44,7 @@ def setpoint(power_w: float, **values: Any) -> Setpoint:
     return Setpoint(power_w=power_w, reason=Reason(code=ReasonCode.PLAN), **values)
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 3.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.01)

@@ -42,7 +42,7 @@ def hub(hass: HomeAssistant, socket_enabled: None) -> Hub:
     return hub
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)
@@ -105,7 +105,7 @@ async def test_evening(hass: HomeAssistant, hub: Hub, make_node: MakeNode) -> No
         )
     )
     home.async_change_unit(UNIT_ID, mode=UnitMode.DISCHARGE, power_w=1000.0)
-    await until(lambda: (0xDA, b"\x43") in node.writes(), 20.0)
+    await until(lambda: (0xDA, b"\x43") in node.writes())
     assert (0xEC, u32(1000)) in node.writes()
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert node.writes()[-1] == (0xDA, b"\x44")
@@ -186,7 +186,7 @@ async def test_announcements_do_not_put_off_what_is_asked(
     await asyncio.sleep(0.5)
     assert not coordinator.last_update_success
     node.habits.silent = False
-    await until(lambda: coordinator.last_update_success, 20.0)
+    await until(lambda: coordinator.last_update_success)
     announcing.cancel()
     assert await hass.config_entries.async_unload(entry.entry_id)
 
@@ -319,7 +319,7 @@ async def test_station_moves_and_home_assistant_restarts(
     asked = len(node.requests)
     runtime = home.units[UNIT_ID]
     coordinator: Any = runtime.coordinator
-    await until(lambda: coordinator.data.restarts == 1, 20.0)
+    await until(lambda: coordinator.data.restarts == 1)
     assert runtime.coordinator.last_update_success
     assert len(node.requests) > asked
     # Nothing was written to the entry, which would have reloaded the home.
@@ -346,7 +346,7 @@ async def test_station_moves_and_home_assistant_restarts(
     await hass.async_block_till_done()
     home = entry.runtime_data.home
     runtime = home.units[UNIT_ID]
-    await until(lambda: len(node.writes()) > writes, 20.0)
+    await until(lambda: len(node.writes()) > writes)
     reading = runtime.coordinator.data
     assert reading is not None
     assert reading.soc_percent == 60.0

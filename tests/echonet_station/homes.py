@@ -157,6 +157,8 @@ async def until(
     end_s = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end_s, running.log_tail()
+        # It hangs up on who does not answer its pings for a minute.
+        await running.states()
         await asyncio.sleep(0.2)
 
 

@@ -20,11 +20,11 @@ MODE = "select.leaf_mode"
 SETPOINT = "sensor.leaf_set_point"
 STATUS = "sensor.leaf_status"
 # Home Assistant has to come up, and the start of the unit waits for 20 s.
-EVENING_S = 75.0
+EVENING_S = 120.0
 
 pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
 ]
 
 

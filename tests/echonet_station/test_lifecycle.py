@@ -20,7 +20,7 @@ GRID = "sensor.home_grid_power"
 
 pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(900),
 ]
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from custom_components.leaf_to_home.engine.absences import absences_of
 from custom_components.leaf_to_home.engine.announced import (
     all_trips,
     announced,
@@ -27,7 +28,7 @@ from custom_components.leaf_to_home.engine.model import (
     ReasonCode,
     UnitInputs,
 )
-from custom_components.leaf_to_home.engine.planning import Past, absences_of
+from custom_components.leaf_to_home.engine.planning import Past
 from custom_components.leaf_to_home.engine.requirement import (
     LATE_S,
     SOON_S,
@@ -368,8 +369,20 @@ def test_a_plan_is_made_anew_for_a_new_trip_and_when_one_does_not_happen() -> No
 
 def test_what_is_days_away_is_nothing_to_plan_for_yet() -> None:
     one = car(requirement(SOON_S / HOUR_S + 1.0), requirement(5.0, id="soon"))
-    (absence,) = absences_of(one, known(), Past(), "leaf", FLAT, START_S)
+    (absence,) = absences_of(one, known(), None, FLAT, START_S)
     assert absence.departure_s == START_S + 5.0 * HOUR_S
+
+
+@pytest.mark.parametrize(("hours", "asks"), [(3.9, 2), (4.0, 2), (5.0, 1), (9.0, 2)])
+def test_nothing_is_asked_of_a_car_that_will_be_away(hours: float, asks: int) -> None:
+    """A watch that is due in the middle of a trip goes on when the car is back."""
+    one = car(
+        requirement(4.0, back_s=START_S + 8.0 * HOUR_S),
+        watch_percent=90.0,
+        watch_s=START_S + hours * HOUR_S,
+        watch_short=True,
+    )
+    assert len(absences_of(one, known(), None, FLAT, START_S)) == asks
 
 
 def test_presence_learns_that_trips_are_announced() -> None:

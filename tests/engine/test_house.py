@@ -82,6 +82,19 @@ def test_the_sun_shines_by_day_and_moves_with_the_evening() -> None:
     assert SimulatedHouse(3, MADRID, solar_peak_w=0.0).solar_w(noon_s) == 0.0
 
 
+@pytest.mark.parametrize("month", range(1, 13))
+def test_the_sun_has_set_when_an_evening_begins_that_was_asked_for(month: int) -> None:
+    """Where it shines until ten, a battery could not show that it carries the house."""
+    noon_s = at(f"2026-{month:02}-21T12:00")
+    house = SimulatedHouse(3, MADRID, evening_minute=12 * 60)
+    assert all(house.solar_w(noon_s + 60.0 * k) == 0.0 for k in range(5 * 60))
+    day_w = [house.solar_w(noon_s - 60.0 * k) for k in range(18 * 60)]
+    usual = SimulatedHouse(3, MADRID)
+    usual_w = [usual.solar_w(noon_s + 60.0 * k) for k in range(-12 * 60, 12 * 60)]
+    assert max(day_w) == pytest.approx(max(usual_w), rel=0.5)
+    assert max(day_w) > 100.0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_commuter_drives_on_workdays_and_now_and_then(seed: int) -> None:
     commuter = Commuter(seed, MADRID, capacity_kwh=36.0)

@@ -187,7 +187,7 @@ def test_a_departure_beside_a_step_is_met_before_it(
 
 @pytest.mark.parametrize("watch_first", [False, True])
 def test_of_two_that_leave_together_the_more_is_met(watch_first: bool) -> None:
-    """A watch that ends with the trip asks for more, and takes nothing."""
+    """A watch that is due as the trip begins asks for more, and takes nothing."""
     near = stretch([DEAR] * 8, [500.0] * 8)
     at_s = 5 * HOUR_S
     trip = Absence(
@@ -198,6 +198,9 @@ def test_of_two_that_leave_together_the_more_is_met(watch_first: bool) -> None:
     plan = make_plan(task_of(near, stored_kwh=14.0, absences=absences), 0.0)
     assert plan.problems == ()
     assert plan.steps[4].soc_percent >= 79.0
+    reasons = {step.intent.reason.code for step in plan.steps[:5]}
+    assert ReasonCode.CHEAP_PRICE not in reasons
+    assert ReasonCode.DEPARTURE in reasons
     back = next(step for step in plan.steps if step.start_s == 8 * HOUR_S)
     assert back.soc_percent < 80.0 - 0.9 * 6.0 / LINEAR.capacity_kwh * 100.0
 

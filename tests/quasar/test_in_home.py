@@ -1,6 +1,7 @@
 """A home with a charger: commands, and what must never be sent to it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -21,9 +22,10 @@ from custom_components.leaf_to_home.engine.model import (
 )
 from custom_components.leaf_to_home.home import Home
 from custom_components.leaf_to_home.units.quasar import notices
+from custom_components.leaf_to_home.units.quasar.pace import PACE
 from tests.conftest import GRID, UNIT_ID, make_entry, set_power, setup
 
-from .conftest import SERIAL, Charger, quasar_data, until
+from .conftest import QUICK, SERIAL, Charger, quasar_data, until
 
 MAINS = "binary_sensor.mains"
 
@@ -252,9 +254,11 @@ async def test_a_restart_of_the_charger_is_survived(
     hass: HomeAssistant, station: Charger, house: House
 ) -> None:
     """Errors for a while, and everything forgotten; nobody took it over."""
+    # They last long enough for a busy machine to see them.
+    hass.data[PACE] = replace(QUICK, error_s=30.0)
     entry = make_home(station)
     home = await commanded(hass, entry, UnitMode.DISCHARGE)
-    await station.ask("restart 1.5")
+    await station.ask("restart 5")
     await until(lambda: status(home) is UnitStatus.NOT_CONTROLLABLE)
     seen = len(station.writes())
     # It is under control again, and rests: a start within five minutes of the last is

@@ -31,21 +31,24 @@ class SimulatedHouse:
     """Load and solar power of a house as a pure function of seed and time.
 
     `evening_minute` is the local minute at which the evening peak is to begin: the
-    whole day, the sun included, is shifted with it. A house without panels has a
-    `solar_peak_w` of 0.
+    whole day is shifted with it, and the sun has set by then, in summer too. A house
+    without panels has a `solar_peak_w` of 0.
     """
 
-    __slots__ = ("_clock", "_days", "_seed", "_solar_peak_w", "shift_s")
+    __slots__ = ("_clock", "_dark", "_days", "_seed", "_solar_peak_w", "shift_s")
 
     def __init__(
         self,
         seed: int,
         zone: ZoneInfo,
         *,
-        evening_minute: int = EVENING_MINUTE,
+        evening_minute: int | None = None,
         solar_peak_w: float = 4000.0,
     ) -> None:
-        self.shift_s = (evening_minute - EVENING_MINUTE) * 60.0
+        self._dark = evening_minute is not None
+        self.shift_s = 60.0 * (
+            0 if evening_minute is None else evening_minute - EVENING_MINUTE
+        )
         self._seed = seed
         self._solar_peak_w = solar_peak_w
         self._clock = LocalClock(zone)
@@ -78,7 +81,7 @@ class SimulatedHouse:
             if len(self._days) >= _KEPT_DAYS:
                 self._days.clear()
             day = self._days[local.start_s] = _make_day(
-                local, self._seed, self._solar_peak_w
+                local, self._seed, self._solar_peak_w, dark=self._dark
             )
         return day, shifted_s - local.start_s
 
@@ -96,7 +99,8 @@ class SimulatedHouse:
         return (mixed ^ (mixed >> 15)) / 0xFFFFFFFF
 
 
-def _make_day(local: LocalDay, seed: int, solar_peak_w: float) -> _Day:
+def _make_day(local: LocalDay, seed: int, solar_peak_w: float, *, dark: bool) -> _Day:
+    """Make one day up; `dark`: its sun is so much earlier as to set by the evening."""
     random = Random(f"{seed}/{local.iso}/house")
     home_by_day = local.weekday >= 5
     changes: list[tuple[float, float]] = []
@@ -163,13 +167,16 @@ def _make_day(local: LocalDay, seed: int, solar_peak_w: float) -> _Day:
 
     starts_s, loads_w = _steps(changes)
     length_h, season = _sun(local)
+    noon_s = 13.0 * 3600.0
+    if dark:
+        noon_s = min(noon_s, evening_s - length_h * 1800.0)
     return _Day(
         starts_s,
         loads_w,
         cloud=random.choice((0.1, 0.3, 0.6, 0.8, 0.9)),
         clear_peak_w=solar_peak_w * season,
-        sunrise_s=(13.0 - length_h / 2.0) * 3600.0,
-        sunset_s=(13.0 + length_h / 2.0) * 3600.0,
+        sunrise_s=noon_s - length_h * 1800.0,
+        sunset_s=noon_s + length_h * 1800.0,
     )
 
 

@@ -1,5 +1,6 @@
 """When a unit is away in the program: announced trips, and those that may come."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -139,12 +140,23 @@ class Calendar:
             asked_kwh = capacity * absence.soc_percent / 100.0
             self.ceiling_kwh[:index] = np.maximum(self.ceiling_kwh[:index], asked_kwh)
             if index < len(starts):
-                other = self.departures.get(index, absence)
-                self.departures[index] = _both(other, absence)
+                other = self.departures.get(index)
+                self.departures[index] = _both(other, absence) if other else absence
+
+
+def one_by_one(absences: Iterable[Absence]) -> list[Absence]:
+    """Return absences in the order of their departures, those of one moment as one."""
+    result: list[Absence] = []
+    for absence in sorted(absences, key=lambda each: each.departure_s):
+        if result and absence.departure_s < result[-1].departure_s + BESIDE_S:
+            result[-1] = _both(result[-1], absence)
+        else:
+            result.append(absence)
+    return result
 
 
 def _both(first: Absence, second: Absence) -> Absence:
-    """Return two that begin with one step as one: the most that either asks."""
-    longer = max(second, first, key=lambda absence: absence.energy_kwh)
+    """Return two that begin with one step as one: the most that either asks, takes."""
+    taker = max(second, first, key=lambda absence: absence.energy_kwh)
     asked_percent = max(first.soc_percent, second.soc_percent)
-    return replace(longer, soc_percent=asked_percent)
+    return replace(taker, soc_percent=asked_percent)

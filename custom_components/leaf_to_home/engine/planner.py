@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .leaving import one_by_one
 from .model import Intent, IntentKind, Reason, ReasonCode
 from .options import Option
 from .peak_level import at_best_level
@@ -139,7 +140,7 @@ class _Walker:
         self.grid = program.grid
         self.stored_kwh = task.stored_kwh
         self.run = int(task.running)
-        self._absences = sorted(task.absences, key=lambda absence: absence.departure_s)
+        self._absences = one_by_one(task.absences)
         self._filled_s: list[float] = []
         self._short = False
         self._over_limit = False

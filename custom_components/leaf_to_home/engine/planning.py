@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .announced import announced, departures_ahead
-from .battery import UnitKind, UnitSpec
+from .absences import absences_of
+from .announced import announced
+from .battery import UnitKind
 from .control import target_export_w, target_import_w
 from .forecast import SLOT_S, DrawHistory, Level, Moment
 from .horizon import HOURS, STEP_S, Timeline, lay_out
@@ -25,7 +26,6 @@ from .planner import follow
 from .policy import usual_charge_w, usual_discharge_w
 from .presence import PresenceHistory
 from .price_futures import PriceMemory
-from .requirement import SOON_S, UNKNOWN_RETURN_S
 from .soc import least_kwh
 from .state import HomeState, UnitState
 from .tariff import Tariff
@@ -152,7 +152,13 @@ class Planner:
         """Return a plan for each unit whose stored energy is known."""
         tariff = inputs.site.tariff
         trips = {
-            key: absences_of(state.units[key], known, past, key, tariff, now_s)
+            key: absences_of(
+                state.units[key],
+                known,
+                past.presence.get(state.units[key].book(key)),
+                tariff,
+                now_s,
+            )
             for key, known in inputs.units.items()
         }
         timeline = lay_out(
@@ -327,75 +333,6 @@ def _with_hazard(
         for stretch in (task.near, task.far)
     )
     return replace(task, near_hazard=near, far_hazard=far)
-
-
-def absences_of(
-    unit: UnitState,
-    known: UnitInputs,
-    past: Past,
-    key: str,
-    tariff: Tariff,
-    now_s: float,
-) -> tuple[Absence, ...]:
-    """Return the announced trips, and one that goes on, with what such trips took."""
-    spec = known.spec
-    presence = past.presence.get(unit.book(key)) or PresenceHistory()
-    result = []
-    for departure in departures_ahead(unit, known, tariff, now_s):
-        if departure.time_s > now_s + SOON_S:
-            break
-        energies: tuple[float, ...] = (0.0,)
-        chances: tuple[float, ...] = (1.0,)
-        back_s = departure.back_s
-        if back_s != departure.time_s:
-            kwh, shares = presence.energies(tariff, departure.time_s, spec.capacity_kwh)
-            energies, chances = tuple(kwh.tolist()), tuple(shares.tolist())
-        if back_s is None:
-            back_s = departure.time_s + UNKNOWN_RETURN_S
-        result.append(
-            Absence(
-                departure_s=departure.time_s,
-                back_s=back_s,
-                # The step that the safety rules want on top.
-                soc_percent=min(100.0, departure.soc_percent + spec.soc_step_percent),
-                energies_kwh=energies,
-                chances=chances,
-            )
-        )
-    if unit.connected is False:
-        return _on_the_road(result, presence, spec, tariff, now_s)
-    return tuple(result)
-
-
-def _on_the_road(
-    told: Sequence[Absence],
-    presence: PresenceHistory,
-    spec: UnitSpec,
-    tariff: Tariff,
-    now_s: float,
-) -> tuple[Absence, ...]:
-    """Return the trips of a unit that is away now, also where nobody said so.
-
-    What is known to be stored is from before.
-    """
-    under_way = [trip for trip in told if trip.departure_s <= now_s < trip.back_s]
-    if under_way:
-        back_s = max(trip.back_s for trip in under_way)
-        energies, chances = under_way[0].energies_kwh, under_way[0].chances
-    else:
-        back_s = presence.back_s(tariff, now_s)
-        kwh, shares = presence.energies(tariff, now_s, spec.capacity_kwh)
-        energies, chances = tuple(kwh.tolist()), tuple(shares.tolist())
-    # What should begin meanwhile is a part of it, and asks for nothing now.
-    meanwhile = [trip for trip in told if now_s < trip.departure_s < back_s]
-    now = Absence(
-        departure_s=now_s,
-        back_s=max([back_s, *(trip.back_s for trip in meanwhile)]),
-        soc_percent=0.0,
-        energies_kwh=energies,
-        chances=chances,
-    )
-    return (now, *(t for t in told if t not in under_way and t not in meanwhile))
 
 
 def _task(

@@ -24,7 +24,7 @@ from ..const import (
     TRIPS_COMMUTER,
 )
 from ..engine.battery import UnitSpec
-from ..engine.house import EVENING_MINUTE, SimulatedHouse
+from ..engine.house import SimulatedHouse
 from ..engine.model import (
     Capabilities,
     DischargeSemantics,
@@ -253,10 +253,10 @@ def _plant(
     return Plant(spec, time_s=now_s, dead_time_s=dead_time_s)
 
 
-def _evening_minute(clock: str | None) -> int:
-    """Return the local minute at which the evening is to begin."""
+def _evening_minute(clock: str | None) -> int | None:
+    """Return the local minute at which the evening is to begin, if it was chosen."""
     time = dt_util.parse_time(clock) if clock else None
-    return EVENING_MINUTE if time is None else time.hour * 60 + time.minute
+    return None if time is None else time.hour * 60 + time.minute
 
 
 def _now_s() -> float:
