@@ -16,6 +16,7 @@ from custom_components.leaf_to_home.engine.accounts import END_QUANTILE
 from custom_components.leaf_to_home.engine.battery import UnitSpec
 from custom_components.leaf_to_home.engine.forecast import Level
 from custom_components.leaf_to_home.engine.horizon import Part, lay_out
+from custom_components.leaf_to_home.engine.leaving import one_by_one
 from custom_components.leaf_to_home.engine.limits import soft_limit_w
 from custom_components.leaf_to_home.engine.model import (
     Inputs,
@@ -145,7 +146,7 @@ class MeanForecastMpc:
         end_price = self._past.end_price if ends else cheap / charge_part
         leaving = {
             int(np.searchsorted(starts, absence.departure_s - 30.0)): absence
-            for absence in absences
+            for absence in one_by_one(absences)
             if absence.departure_s >= starts[0] - 30.0
         }
         stored = program.variable(0.0, case.stored_kwh, case.stored_kwh)

@@ -45,7 +45,7 @@ PROCESSES = 2
 REPEATS = 15
 # Second by second every day takes a while.
 EXECUTION_DAYS = 3
-SECOND_S = 1.0
+EXECUTE_STEP_S = 1.0
 SECTIONS = (
     "planners",
     "deterministic",
@@ -343,10 +343,10 @@ def _execution(run: ReplayRun) -> Mapping[str, float]:
     for name, changed in (
         ("ideal", replace(base, spec=ideal)),
         ("loss curve", replace(base, spec=real)),
-        ("one second", replace(base, spec=real, execute_step_s=SECOND_S)),
+        ("one second", replace(base, spec=real, execute_step_s=EXECUTE_STEP_S)),
         (
             "dead time 10 s",
-            replace(base, spec=real, execute_step_s=SECOND_S, dead_time_s=10.0),
+            replace(base, spec=real, execute_step_s=EXECUTE_STEP_S, dead_time_s=10.0),
         ),
     ):
         savings[name] = naive.total_cost - run_replay(changed).books.total_cost

@@ -57,6 +57,7 @@ class RunningHomeAssistant:
         self._process: asyncio.subprocess.Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._token = ""
         self._message_id = 0
         # The first-run interface is there as long as nobody has used it.
         onboarded = (config / ".storage" / "onboarding").exists()
@@ -192,6 +193,7 @@ class RunningHomeAssistant:
     async def connect(self, token: str) -> None:
         """Log in with an access token."""
         assert self._session
+        self._token = token
         self._session.headers["Authorization"] = f"Bearer {token}"
         self._socket = await self._session.ws_connect("/api/websocket")
         await self._socket.receive_json()
@@ -228,7 +230,13 @@ class RunningHomeAssistant:
         """Send one websocket command and return its result."""
         assert self._socket
         self._message_id += 1
-        await self._socket.send_json({"id": self._message_id, "type": kind, **data})
+        message = {"id": self._message_id, "type": kind, **data}
+        try:
+            await self._socket.send_json(message)
+        except aiohttp.ClientConnectionResetError:
+            # It hangs up on who does not read for a minute, as in a long set-up.
+            await self.connect(self._token)
+            await self._socket.send_json(message)
         while True:
             answer = await self._socket.receive_json()
             if answer.get("id") == self._message_id and answer["type"] == "result":

@@ -186,7 +186,7 @@ def test_plan_time_and_engine_figures(
     monkeypatch.setitem(CASES, "home1-bands", lambda _days: scenario(trips=()))
     monkeypatch.setattr(bench_command, "EXECUTION_DAYS", 1)
     # Second by second it would compute for a minute.
-    monkeypatch.setattr(bench_command, "SECOND_S", 15.0)
+    monkeypatch.setattr(bench_command, "EXECUTE_STEP_S", 15.0)
     monkeypatch.setattr(bench_command, "REPEATS", 1)
     assert bench_command.main(["--section", "growth", "--section", "engine"]) == 0
     shown = capsys.readouterr().out

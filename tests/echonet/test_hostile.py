@@ -86,7 +86,7 @@ async def test_answers_after_15_seconds(
 
     With room for a stall of this machine: what takes longer is not even begun.
     """
-    hub.pace = replace(QUICK, answer_s=2.2, apply_s=2.2)
+    hub.pace = replace(QUICK, answer_s=6.0, apply_s=3.2)
     node, unit = await connected(make_node, make_unit, charger(Car()))
     node.habits.delay_s = 0.75
     await unit.read()

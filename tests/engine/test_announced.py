@@ -373,16 +373,58 @@ def test_what_is_days_away_is_nothing_to_plan_for_yet() -> None:
     assert absence.departure_s == START_S + 5.0 * HOUR_S
 
 
-@pytest.mark.parametrize(("hours", "asks"), [(3.9, 2), (4.0, 2), (5.0, 1), (9.0, 2)])
-def test_nothing_is_asked_of_a_car_that_will_be_away(hours: float, asks: int) -> None:
-    """A watch that is due in the middle of a trip goes on when the car is back."""
+@pytest.mark.parametrize(
+    ("hours", "asked"),
+    [
+        (3.9, [(3.9, 91.0), (4.0, 71.0)]),
+        (4.0, [(4.0, 71.0), (4.0, 91.0)]),
+        (5.0, [(4.0, 91.0)]),
+        (12.9, [(4.0, 91.0)]),
+        (13.1, [(4.0, 71.0), (13.1, 91.0)]),
+    ],
+)
+def test_what_is_asked_while_it_is_away_is_asked_before_it_leaves(
+    hours: float, asked: list[tuple[float, float]]
+) -> None:
+    """Nobody said when it is back; only before the trip it can be charged for that."""
     one = car(
-        requirement(4.0, back_s=START_S + 8.0 * HOUR_S),
+        requirement(4.0),
         watch_percent=90.0,
         watch_s=START_S + hours * HOUR_S,
         watch_short=True,
     )
-    assert len(absences_of(one, known(), None, FLAT, START_S)) == asks
+    found = absences_of(one, known(), None, FLAT, START_S)
+    assert [(a.departure_s, a.soc_percent) for a in found] == [
+        (START_S + at_h * HOUR_S, percent) for at_h, percent in asked
+    ]
+    trip = next(a for a in found if a.departure_s == START_S + 4.0 * HOUR_S)
+    assert trip.back_s in (trip.departure_s, trip.departure_s + UNKNOWN_RETURN_S)
+
+
+def test_what_is_asked_in_a_later_trip_does_not_depend_on_the_plug() -> None:
+    one = car(
+        requirement(-1.0, back_s=START_S + HOUR_S),
+        requirement(4.0, id="later"),
+        connected=False,
+        watch_percent=90.0,
+        watch_s=START_S + 5.0 * HOUR_S,
+        watch_short=True,
+    )
+    _, later = absences_of(one, known(), None, FLAT, START_S)
+    assert (later.departure_s, later.soc_percent) == (START_S + 4.0 * HOUR_S, 91.0)
+
+
+@pytest.mark.parametrize("late_h", [0.2, 2.0])
+def test_of_a_trip_under_way_nothing_is_asked(late_h: float) -> None:
+    """One that is late is as good as gone for the plan; the safety rules charge it."""
+    one = car(
+        requirement(-0.1),
+        watch_percent=90.0,
+        watch_s=START_S + late_h * HOUR_S,
+        watch_short=True,
+    )
+    (trip,) = absences_of(one, known(), None, FLAT, START_S)
+    assert (trip.departure_s, trip.soc_percent) == (START_S - 0.1 * HOUR_S, 71.0)
 
 
 def test_presence_learns_that_trips_are_announced() -> None:

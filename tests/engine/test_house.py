@@ -79,6 +79,11 @@ def test_the_sun_shines_by_day_and_moves_with_the_evening() -> None:
     assert abs(house.solar_w(noon_s) - house.solar_w(noon_s + 1.0)) < 100.0
     shifted = SimulatedHouse(3, MADRID, evening_minute=EVENING_MINUTE + 360)
     assert shifted.solar_w(noon_s - 8 * HOUR) == 0.0
+    assert (
+        shifted.solar_w(at("2026-06-21T22:00"))
+        > 0.0
+        == house.solar_w(at("2026-06-21T22:00"))
+    )
     assert SimulatedHouse(3, MADRID, solar_peak_w=0.0).solar_w(noon_s) == 0.0
 
 

@@ -414,6 +414,21 @@ def test_what_falls_into_a_trip_under_way_asks_for_nothing(
     )
 
 
+def test_a_car_is_charged_before_it_leaves_for_what_is_asked_meanwhile() -> None:
+    """Ready by nine, but it leaves at half past seven, and nobody says until when."""
+    state, inputs = home(Tariff.flat(0.30))
+    leaves_s, ready_s = at("2026-11-24T07:30"), at("2026-11-24T09:00")
+    trips = (
+        Departure(time_s=leaves_s, soc_percent=50.0),
+        Departure(time_s=ready_s, soc_percent=80.0, back_s=ready_s),
+    )
+    inputs = replace(inputs, units={"unit0": UnitInputs(spec=LEAF, departures=trips)})
+    plan = Planner().plan(state, inputs, Past(), OwnPast(), NOW_S)["unit0"]
+    leaving = next(step for step in plan.steps if step.end_s == leaves_s)
+    assert 80.0 <= leaving.soc_percent < 90.0, "no price is a reason for it"
+    assert plan.problems == ()
+
+
 def test_a_car_that_was_never_away_so_long_may_be_back_soon() -> None:
     state, inputs = home(bands())
     past = Past()

@@ -92,6 +92,14 @@ def test_a_departure_is_found_with_its_numbers() -> None:
             expected=40.0,
         )
     ]
+    # What is asked while it is away is met, or not, as it leaves.
+    watch_s = NOW_S + 3.5 * HOUR_S
+    watch = Departure(time_s=watch_s, soc_percent=45.0, back_s=watch_s)
+    with_watch = (*departures, watch)
+    (_, other) = findings(
+        {"leaf": plan(ReasonCode.DEPARTURE)}, BASIS, {"leaf": with_watch}
+    )
+    assert (other.time_s, other.wanted, other.expected) == (watch_s, 45.0, 30.0)
     # A trip that the plan knows and nobody else does has no numbers.
     found = findings({"leaf": plan(ReasonCode.DEPARTURE)}, BASIS, {})
     assert found == [Finding(problem=Problem.DEPARTURE, unit="leaf")]

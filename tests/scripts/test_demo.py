@@ -201,7 +201,6 @@ def test_the_batteries_of_one_house_can_carry_its_evening(day: int) -> None:
     assert end.hour - begin.hour == SHORT_EVENING // timedelta(hours=1)
     parser = argparse.ArgumentParser()
     add_house_options(parser)
-    parser.add_argument("--soh", type=float)
     options, _ = parser.parse_known_args(quasar_arguments(now, "UTC", 5020))
     house = simulated_house(options)
     draws_w = [

@@ -1,13 +1,14 @@
 """When a unit will be away, as far as somebody said so: what the program goes by."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .announced import departures_ahead
 from .battery import UnitSpec
 from .model import UnitInputs
 from .plan import Absence
 from .presence import PresenceHistory
-from .requirement import SOON_S, UNKNOWN_RETURN_S
+from .requirement import SOON_S
 from .state import UnitState
 from .tariff import Tariff
 
@@ -22,37 +23,52 @@ def absences_of(
     """Return the announced trips, and one that goes on, with what such trips took."""
     spec = known.spec
     presence = presence or PresenceHistory()
-    result = []
+    result: list[Absence] = []
     for departure in departures_ahead(unit, known, tariff, now_s):
         if departure.time_s > now_s + SOON_S:
             break
         energies: tuple[float, ...] = (0.0,)
         chances: tuple[float, ...] = (1.0,)
-        back_s = departure.back_s
-        if back_s != departure.time_s:
+        if departure.back_s != departure.time_s:
             kwh, shares = presence.energies(tariff, departure.time_s, spec.capacity_kwh)
             energies, chances = tuple(kwh.tolist()), tuple(shares.tolist())
-        if back_s is None:
-            back_s = departure.time_s + UNKNOWN_RETURN_S
         result.append(
             Absence(
                 departure_s=departure.time_s,
-                back_s=back_s,
+                back_s=departure.away_until_s,
                 # The step that the safety rules want on top.
                 soc_percent=min(100.0, departure.soc_percent + spec.soc_step_percent),
                 energies_kwh=energies,
                 chances=chances,
             )
         )
+    result = _asked_before(result, now_s)
     if unit.connected is False:
         return _on_the_road(result, presence, spec, tariff, now_s)
-    # Nothing can be asked of it where it will be away; a watch goes on when it is back.
-    return tuple(
-        each
-        for each in result
-        if each.back_s > each.departure_s
-        or not any(trip.departure_s < each.departure_s < trip.back_s for trip in result)
-    )
+    return tuple(result)
+
+
+def _asked_before(told: Sequence[Absence], now_s: float) -> list[Absence]:
+    """Return absences with what is asked while it is away asked before it leaves.
+
+    Only there can it be charged for that; of a trip under way nothing can be asked.
+    """
+    stays = [each for each in told if each.back_s <= each.departure_s]
+    trips = [each for each in told if each.back_s > each.departure_s]
+    result = []
+    for each in told:
+        if each in trips:
+            asked = [stay.soc_percent for stay in stays if _within(stay, each)]
+            if asked and each.departure_s > now_s:
+                each = replace(each, soc_percent=max(each.soc_percent, *asked))
+        elif any(_within(each, trip) for trip in trips):
+            continue
+        result.append(each)
+    return result
+
+
+def _within(stay: Absence, trip: Absence) -> bool:
+    return trip.departure_s < stay.departure_s < trip.back_s
 
 
 def _on_the_road(

@@ -156,7 +156,10 @@ def one_by_one(absences: Iterable[Absence]) -> list[Absence]:
 
 
 def _both(first: Absence, second: Absence) -> Absence:
-    """Return two that begin with one step as one: the most that either asks, takes."""
+    """Return two of one moment as one: the higher ask, the trip that takes more."""
     taker = max(second, first, key=lambda absence: absence.energy_kwh)
-    asked_percent = max(first.soc_percent, second.soc_percent)
-    return replace(taker, soc_percent=asked_percent)
+    return replace(
+        taker,
+        departure_s=min(first.departure_s, second.departure_s),
+        soc_percent=max(first.soc_percent, second.soc_percent),
+    )

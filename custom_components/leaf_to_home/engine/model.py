@@ -19,7 +19,7 @@ from .outage_model import (
     Watch,
     agreed,
 )
-from .requirement import Pattern
+from .requirement import UNKNOWN_RETURN_S, Pattern
 from .tariff import Tariff
 
 
@@ -333,6 +333,11 @@ class Departure:
     back_s: float | None = None
     until_gone: bool = False
     watch: bool = False
+
+    @property
+    def away_until_s(self) -> float:
+        """Return when it is expected back, also where nobody said so."""
+        return self.time_s + UNKNOWN_RETURN_S if self.back_s is None else self.back_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -82,10 +82,19 @@ def _departures(
             expected=expected,
         )
         for departure in departures
-        if (expected := plan.soc_percent_at(departure.time_s)) is not None
+        if (expected := plan.soc_percent_at(_due_s(departure, departures))) is not None
         and expected < departure.soc_percent - NEAR_PERCENT
     ]
     return found or [Finding(problem=Problem.DEPARTURE, unit=key)]
+
+
+def _due_s(departure: Departure, departures: tuple[Departure, ...]) -> float:
+    """Return when it is met or not: what is asked while away, as that trip begins."""
+    at_s = departure.time_s
+    if departure.back_s != at_s:
+        return at_s
+    trips = (trip for trip in departures if trip.time_s < at_s < trip.away_until_s)
+    return min((trip.time_s for trip in trips), default=at_s)
 
 
 def _import_limit(plans: Mapping[str, Plan], limit_w: float | None) -> list[Finding]:
