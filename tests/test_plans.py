@@ -97,7 +97,6 @@ class Jobs:
 
     def __init__(self) -> None:
         self.orders: list[Order] = []
-        self.threads: list[int] = []
         self.held = threading.Event()
         self.go = threading.Event()
         self.error: Exception | None = None
@@ -119,7 +118,6 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
 
     def watch(self: Workshop, heard: Any, order: Order) -> Made:
         watched.orders.append(order)
-        watched.threads.append(threading.get_ident())
         if watched.held.is_set():
             assert watched.go.wait(60.0)
         if watched.error is not None:
@@ -810,19 +808,27 @@ async def test_neither_numpy_nor_a_plan_is_ever_in_the_loop(
     monkeypatch: pytest.MonkeyPatch,
     freezer: FrozenDateTimeFactory,
     advance: Advance,
-    jobs: Jobs,
 ) -> None:
     name = workshop.__name__
     watch = ImportWatch(name)
     monkeypatch.setattr(sys, "meta_path", [watch, *sys.meta_path])
     monkeypatch.delitem(sys.modules, name)
     hass.data.pop(importlib_helper.DATA_IMPORT_CACHE, None)
+    planning: list[int] = []
+    plan = Planner.plan
+
+    def watched(self: Planner, *known: Any) -> Any:
+        planning.append(threading.get_ident())
+        return plan(self, *known)
+
+    monkeypatch.setattr(Planner, "plan", watched)
     home = await planned(hass, monkeypatch, freezer, advance)
     assert home.plans.plans
     loop = threading.get_ident()
     assert watch.threads
     assert loop not in watch.threads
-    assert loop not in jobs.threads
+    assert planning
+    assert loop not in planning
 
 
 def test_the_integration_comes_without_numpy() -> None:

@@ -53,22 +53,20 @@ def _asked_before(told: Sequence[Absence], now_s: float) -> list[Absence]:
 
     Only there can it be charged for that; of a trip under way nothing can be asked.
     """
-    stays = [each for each in told if each.back_s <= each.departure_s]
-    trips = [each for each in told if each.back_s > each.departure_s]
+
+    def within(stay: Absence, trip: Absence) -> bool:
+        stays = stay.back_s <= stay.departure_s
+        return stays and trip.departure_s < stay.departure_s < trip.back_s
+
     result = []
     for each in told:
-        if each in trips:
-            asked = [stay.soc_percent for stay in stays if _within(stay, each)]
-            if asked and each.departure_s > now_s:
-                each = replace(each, soc_percent=max(each.soc_percent, *asked))
-        elif any(_within(each, trip) for trip in trips):
+        if any(within(each, trip) for trip in told):
             continue
+        asked = [stay.soc_percent for stay in told if within(stay, each)]
+        if asked and each.departure_s > now_s:
+            each = replace(each, soc_percent=max(each.soc_percent, *asked))
         result.append(each)
     return result
-
-
-def _within(stay: Absence, trip: Absence) -> bool:
-    return trip.departure_s < stay.departure_s < trip.back_s
 
 
 def _on_the_road(

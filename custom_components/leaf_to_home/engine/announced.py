@@ -6,13 +6,13 @@ from itertools import pairwise
 from .model import Departure, UnitInputs
 from .requirement import (
     LATE_S,
-    UNKNOWN_RETURN_S,
     Ask,
     Pattern,
     Requirement,
     Trip,
     TripSource,
     asked_percent,
+    away_until_s,
     merged,
 )
 from .state import UnitState
@@ -34,8 +34,7 @@ def is_over(
     if now_s < departure_s:
         return False
     if unit.connected is False:
-        end_s = departure_s + UNKNOWN_RETURN_S if back_s is None else back_s
-        return now_s >= end_s
+        return now_s >= away_until_s(departure_s, back_s)
     returned = unit.arrived_s is not None and unit.arrived_s > departure_s
     return returned or now_s >= departure_s + LATE_S
 

@@ -19,7 +19,7 @@ from .outage_model import (
     Watch,
     agreed,
 )
-from .requirement import UNKNOWN_RETURN_S, Pattern
+from .requirement import Pattern, away_until_s
 from .tariff import Tariff
 
 
@@ -337,7 +337,7 @@ class Departure:
     @property
     def away_until_s(self) -> float:
         """Return when it is expected back, also where nobody said so."""
-        return self.time_s + UNKNOWN_RETURN_S if self.back_s is None else self.back_s
+        return away_until_s(self.time_s, self.back_s)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

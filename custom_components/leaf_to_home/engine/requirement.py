@@ -106,11 +106,14 @@ class Trip:
         return expires_s(self.departure_s, self.back_s)
 
 
+def away_until_s(departure_s: float, back_s: float | None) -> float:
+    """Return when who leaves is expected back, also where nobody said so."""
+    return departure_s + UNKNOWN_RETURN_S if back_s is None else back_s
+
+
 def expires_s(departure_s: float, back_s: float | None) -> float:
     """Return when a trip is over at the latest."""
-    if back_s is None:
-        return departure_s + UNKNOWN_RETURN_S
-    return max(departure_s + LATE_S, back_s)
+    return max(departure_s + LATE_S, away_until_s(departure_s, back_s))
 
 
 def asked_percent(
