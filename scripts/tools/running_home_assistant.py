@@ -235,7 +235,6 @@ class RunningHomeAssistant:
             await self._socket.send_json(message)
         except aiohttp.ClientConnectionResetError:
             # It hangs up on who does not read for a minute, as in a long set-up.
-            await self._socket.close()
             await self.connect(self._token)
             await self._socket.send_json(message)
         while True:
